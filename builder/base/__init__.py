@@ -1,0 +1,1 @@
+"""Base images and system packages, assembled from locked Debian packages or pulled by digest."""

@@ -1,0 +1,1 @@
+"""What the author wrote: bundle.yaml and the files it names."""

@@ -1,0 +1,1 @@
+"""The only code that touches processes, the clock, the environment and the terminal."""

@@ -1,0 +1,64 @@
+"""The one place where programs are started."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.errors import HostError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Completed:
+    """A program that ended: its exit code (negative for a signal) and all it printed."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def command(self) -> str:
+        """The command as it can be pasted into a shell."""
+        return shlex.join(self.argv)
+
+
+def run(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str | None = None,
+    timeout: float | None = None,
+) -> Completed:
+    """Run a program to its end and return what it printed, whatever its exit code.
+
+    The environment is exactly ``env``, or this process's own when None; standard input is empty unless given.
+    A program that is missing, or that outlives ``timeout`` seconds, is a HostError that quotes the command.
+    """
+    command = tuple(os.fspath(part) for part in argv)
+    try:
+        done = subprocess.run(
+            command,
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            input=stdin if stdin is not None else "",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise HostError.of(
+            f"program not found: {command[0]}", at=shlex.join(command), hint=f"install {command[0]}"
+        ) from error
+    except PermissionError as error:
+        raise HostError.of(f"program may not be run: {command[0]}", at=shlex.join(command)) from error
+    except subprocess.TimeoutExpired as error:
+        raise HostError.of(f"program still running after {timeout:g} s", at=shlex.join(command)) from error
+    return Completed(argv=command, returncode=done.returncode, stdout=done.stdout, stderr=done.stderr)

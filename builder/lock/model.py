@@ -1,0 +1,131 @@
+"""The lock of a bundle as plain values. ``to_dict`` and ``from_dict`` are inverses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from builder.base.model import LockedBase, LockedDeb
+from builder.oci.digest import Digest
+from builder.oci.platform import Platform
+
+LOCK_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class LockedWheel:
+    """One wheel, exactly. ``name`` is normalised (PyPA, "Names and normalization")."""
+
+    name: str
+    version: str
+    filename: str
+    size: int
+    digest: Digest
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "filename": self.filename,
+            "size": self.size,
+            "sha256": self.digest.hex,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        return cls(
+            name=data["name"],
+            version=data["version"],
+            filename=data["filename"],
+            size=data["size"],
+            digest=Digest(data["sha256"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockedPlatform:
+    """Everything chosen for one platform; each list sorted by name."""
+
+    platform: Platform
+    wheels: tuple[LockedWheel, ...]
+    """The bundle's own dependencies."""
+    server_wheels: tuple[LockedWheel, ...]
+    """The dependencies of the server process; a separate import root."""
+    system_packages: tuple[LockedDeb, ...] = ()
+    """What the bundle's system packages need beyond the base."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "platform": str(self.platform),
+            "wheels": [wheel.to_dict() for wheel in self.wheels],
+            "server_wheels": [wheel.to_dict() for wheel in self.server_wheels],
+            "system_packages": [deb.to_dict() for deb in self.system_packages],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        return cls(
+            platform=Platform.parse(data["platform"]),
+            wheels=tuple(LockedWheel.from_dict(wheel) for wheel in data["wheels"]),
+            server_wheels=tuple(LockedWheel.from_dict(wheel) for wheel in data["server_wheels"]),
+            system_packages=tuple(LockedDeb.from_dict(deb) for deb in data["system_packages"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lock:
+    """What was chosen for a bundle, and the inputs it was chosen for.
+
+    ``inputs`` maps what mattered (``requirements``, ``environment.python``, ``model``, …) to a digest or short text,
+    so that drift can be explained input by input; ``deep_checksum`` is the digest of all of them.
+    """
+
+    bundle: str
+    python: str
+    base: LockedBase
+    requirements: Digest
+    """Digest of requirements.lock."""
+    inputs: Mapping[str, str]
+    platforms: tuple[LockedPlatform, ...]
+    deep_checksum: Digest
+
+    def on(self, platform: Platform) -> LockedPlatform:
+        """Return what was chosen for one platform; KeyError when it was not locked for it."""
+        for candidate in self.platforms:
+            if candidate.platform == platform:
+                return candidate
+        raise KeyError(str(platform))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, as bundle.lock holds it."""
+        return {
+            "lock_version": LOCK_VERSION,
+            "bundle": self.bundle,
+            "python": self.python,
+            "base": self.base.to_dict(),
+            "requirements_lock": str(self.requirements),
+            "inputs": dict(sorted(self.inputs.items())),
+            "deep_checksum": str(self.deep_checksum),
+            "platforms": [platform.to_dict() for platform in self.platforms],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; anything missing or malformed is a KeyError, TypeError or ValueError."""
+        if data["lock_version"] != LOCK_VERSION:
+            msg = f"lock_version {data['lock_version']} is not {LOCK_VERSION}"
+            raise ValueError(msg)
+        return cls(
+            bundle=data["bundle"],
+            python=data["python"],
+            base=LockedBase.from_dict(data["base"]),
+            requirements=Digest.parse(data["requirements_lock"]),
+            inputs=dict(data["inputs"]),
+            deep_checksum=Digest.parse(data["deep_checksum"]),
+            platforms=tuple(LockedPlatform.from_dict(platform) for platform in data["platforms"]),
+        )

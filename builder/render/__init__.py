@@ -1,0 +1,1 @@
+"""The plan as a Dockerfile and its build context."""

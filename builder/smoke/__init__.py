@@ -1,0 +1,1 @@
+"""Scenarios against the exact image, and the report that names its digest."""

@@ -1,0 +1,1 @@
+"""Blobs, records and OCI layouts on disk."""

@@ -1,0 +1,158 @@
+"""The content-addressed store shared by all bundles on a machine.
+
+A blob is written aside, verified, and renamed to its digest; so a blob that is there is whole, several builds may
+write at once, and an interrupted one leaves nothing that could be taken for a blob.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from builder.errors import DigestMismatchError, StoreError
+from builder.oci.digest import Digest
+from builder.oci.entry import CHUNK
+
+
+@contextmanager
+def store_faults(action: str, path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into StoreErrors that say what to do."""
+    try:
+        yield
+    except OSError as error:
+        hint = {
+            errno.ENOSPC: "free some space, or point KILN_HOME at a larger disk; then run the command again",
+            errno.EDQUOT: "your disk quota is used up; point KILN_HOME elsewhere",
+            errno.EACCES: "point KILN_HOME at a folder you may write to",
+            errno.EROFS: "point KILN_HOME at a folder you may write to",
+        }.get(error.errno or 0)
+        raise StoreError.of(f"cannot {action}: {error.strerror or error}", at=str(path), hint=hint) from error
+
+
+class BlobWriter:
+    """A blob being written. Its digest and size are known once everything is."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Append bytes."""
+        self._hash.update(chunk)
+        self.size += len(chunk)
+        self._file.write(chunk)
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of what was written so far."""
+        return Digest(self._hash.hexdigest())
+
+
+class BlobStore:
+    """Blobs by digest under one folder. Safe to share between processes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._blobs = root / "blobs" / "sha256"
+        self._aside = root / "aside"
+
+    def path(self, digest: Digest) -> Path:
+        """Return where a blob is, or would be."""
+        return self._blobs / digest.hex
+
+    def has(self, digest: Digest) -> bool:
+        """True when the blob is here. Its bytes were verified when it came in."""
+        return self.path(digest).is_file()
+
+    def size(self, digest: Digest) -> int:
+        """Return a blob's size in bytes; a missing blob is a StoreError."""
+        path = self.path(digest)
+        with store_faults("read blob", path):
+            return path.stat().st_size
+
+    def chunks(self, digest: Digest, *, offset: int = 0) -> Iterator[bytes]:
+        """Yield a blob's bytes from ``offset``; a missing blob is a StoreError."""
+        path = self.path(digest)
+        with store_faults("read blob", path), path.open("rb") as file:
+            file.seek(offset)
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    def read(self, digest: Digest) -> bytes:
+        """Return a whole blob; for manifests and configurations, not for layers."""
+        path = self.path(digest)
+        with store_faults("read blob", path):
+            return path.read_bytes()
+
+    @contextmanager
+    def writer(self, *, expected: Digest | None = None, what: str = "blob") -> Iterator[BlobWriter]:
+        """Write a blob: aside, then verified against ``expected``, then renamed into place.
+
+        Leaving the block by an exception keeps nothing. A digest that is not ``expected`` is a
+        DigestMismatchError that names ``what``.
+        """
+        with store_faults("write to the store", self.root):
+            self._aside.mkdir(parents=True, exist_ok=True)
+            self._blobs.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=self._aside)
+        aside = Path(name)
+        try:
+            with store_faults("write to the store", self.root), os.fdopen(descriptor, "wb") as file:
+                writer = BlobWriter(file)
+                yield writer
+                file.flush()
+            if expected is not None and writer.digest != expected:
+                raise DigestMismatchError.of(
+                    f"{what} does not have the bytes that were locked", want=str(expected), got=str(writer.digest)
+                )
+            with store_faults("write to the store", self.root):
+                aside.chmod(0o444)
+                aside.replace(self.path(writer.digest))
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def add(self, content: bytes) -> Digest:
+        """Store these bytes and return their digest."""
+        digest = Digest.of(content)
+        if not self.has(digest):
+            with self.writer(expected=digest) as writer:
+                writer.write(content)
+        return digest
+
+    def add_file(self, source: Path, *, expected: Digest | None = None, what: str | None = None) -> Digest:
+        """Copy a file in and return its digest."""
+        with self.writer(expected=expected, what=what or source.name) as writer:
+            with store_faults("read", source), source.open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    writer.write(chunk)
+        return writer.digest
+
+    def export(self, digest: Digest, destination: Path) -> None:
+        """Put a blob at a path outside the store: by hard link where the file system allows, else by copy."""
+        source = self.path(digest)
+        with store_faults("write", destination):
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            if destination.exists():
+                return
+            try:
+                os.link(source, destination)
+            except OSError:
+                shutil.copyfile(source, destination)
+
+    def verify(self, digest: Digest) -> bool:
+        """Read a blob whole and tell whether it still is what its name says; a damaged one is removed."""
+        hasher = hashlib.sha256()
+        for chunk in self.chunks(digest):
+            hasher.update(chunk)
+        if hasher.hexdigest() == digest.hex:
+            return True
+        self.path(digest).unlink(missing_ok=True)
+        return False

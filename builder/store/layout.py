@@ -1,0 +1,57 @@
+"""An OCI image layout on disk (image-spec, image-layout.md), complete and readable by other tools."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from builder.oci.descriptor import Descriptor
+from builder.oci.image import Image
+from builder.oci.manifest import ImageIndex
+from builder.oci.media_type import ManifestFormat
+from builder.store.blobs import BlobStore, store_faults
+
+_REF_NAME = "org.opencontainers.image.ref.name"
+
+
+def write_layout(store: BlobStore, images: Sequence[Image], destination: Path, *, tag: str) -> None:
+    """Write a layout that holds these images, replacing what was at ``destination`` in one rename.
+
+    Each image is there under ``tag`` (several platforms: ``tag-<architecture>``) with its OCI manifest, and under
+    that name plus ``-docker`` with its Docker manifest; both name the same configuration and layers. Blobs are
+    hard links into the store where possible.
+    """
+    with store_faults("write the image layout", destination):
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}-"))
+    try:
+        entries: list[Descriptor] = []
+        for image in images:
+            name = tag if len(images) == 1 else f"{tag}-{image.config.platform.architecture}"
+            store.add(image.config.encode())
+            blobs = [image.config_descriptor.digest, *(layer.descriptor.digest for layer in image.layers)]
+            for manifest_format, suffix in ((ManifestFormat.OCI, ""), (ManifestFormat.DOCKER, "-docker")):
+                manifest = image.manifest(manifest_format)
+                blobs.append(store.add(manifest.encode()))
+                entries.append(
+                    Descriptor(
+                        media_type=manifest.media_type,
+                        digest=manifest.descriptor.digest,
+                        size=manifest.descriptor.size,
+                        annotations={_REF_NAME: f"{name}{suffix}"},
+                        platform=image.config.platform,
+                    )
+                )
+            for digest in blobs:
+                store.export(digest, aside / "blobs" / "sha256" / digest.hex)
+        with store_faults("write the image layout", destination):
+            aside.chmod(0o755)
+            (aside / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+            (aside / "index.json").write_bytes(ImageIndex(manifests=tuple(entries)).encode())
+            if destination.exists():
+                shutil.rmtree(destination)
+            aside.replace(destination)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,38 @@
+"""Small facts remembered by key: which layer a wheel became, what a file's digest was."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from builder.oci.canonical import canonical_json
+from builder.oci.digest import Digest
+from builder.store.blobs import store_faults
+
+
+class Records:
+    """JSON values by key under one folder. A record is a hint: a lost or damaged one only costs the work again."""
+
+    def __init__(self, root: Path, kind: str) -> None:
+        self._root = root / "records" / kind
+
+    def get(self, key: Any) -> Any | None:
+        """Return what was remembered for a key (any JSON value), or None."""
+        try:
+            return json.loads(self._path(key).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def put(self, key: Any, value: Any) -> None:
+        """Remember a JSON value for a key; the last writer wins."""
+        path = self._path(key)
+        with store_faults("write to the store", path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+                file.write(canonical_json(value))
+            Path(file.name).replace(path)
+
+    def _path(self, key: Any) -> Path:
+        return self._root / Digest.of(canonical_json(key)).hex
