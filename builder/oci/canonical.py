@@ -12,9 +12,7 @@ def canonical_json(value: Any) -> bytes:
     Equal values give equal bytes on every machine; NaN and infinities are refused with a ValueError, since they
     are not JSON.
     """
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def readable_json(value: Any) -> str:

@@ -129,10 +129,13 @@ class BlobStore:
 
     def add_file(self, source: Path, *, expected: Digest | None = None, what: str | None = None) -> Digest:
         """Copy a file in and return its digest."""
-        with self.writer(expected=expected, what=what or source.name) as writer:
-            with store_faults("read", source), source.open("rb") as file:
-                while chunk := file.read(CHUNK):
-                    writer.write(chunk)
+        with (
+            self.writer(expected=expected, what=what or source.name) as writer,
+            store_faults("read", source),
+            source.open("rb") as file,
+        ):
+            while chunk := file.read(CHUNK):
+                writer.write(chunk)
         return writer.digest
 
     def export(self, digest: Digest, destination: Path) -> None:
