@@ -147,6 +147,8 @@ class Plan:
     """The text of requirements.lock."""
     server_requirements: str
     """The text of the server's own locked requirements, with hashes."""
+    installer: LockedWheel
+    """pip itself, as a wheel: what the Dockerfile installs with. It never enters the image."""
 
     @property
     def base_on_platform(self) -> LockedBasePlatform:

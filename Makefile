@@ -1,0 +1,58 @@
+# ModelKiln. `make help` lists what there is; a target that is not listed is not supported.
+
+PYTHON   ?= python3
+BUNDLE   ?= examples/churn
+REGISTRY ?=
+FLAGS    ?=
+VENV     := .venv
+KILN     := $(VENV)/bin/kiln
+
+.DEFAULT_GOAL := help
+.PHONY: help image build lock check-lock smoke push run test unit lint setup clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  BUNDLE=$(BUNDLE)   REGISTRY=host[:port][/path]   FLAGS='further options of kiln'"
+
+image: $(KILN) ## lock if needed, build, smoke-test the exact image, tag it
+	@$(KILN) image $(BUNDLE) $(FLAGS)
+
+build: $(KILN) ## build the image from its lock, without testing it
+	@$(KILN) build $(BUNDLE) $(FLAGS)
+
+smoke: $(KILN) ## smoke-test the image that was built
+	@$(KILN) test $(BUNDLE) $(FLAGS)
+
+lock: $(KILN) ## choose versions anew and write the locks
+	@$(KILN) lock $(BUNDLE) $(FLAGS)
+
+check-lock: $(KILN) ## say whether the locks still fit, and if not why
+	@$(KILN) lock --check $(BUNDLE) $(FLAGS)
+
+push: $(KILN) ## publish the tested image: REGISTRY=host[:port][/path]
+	@test -n "$(REGISTRY)" || { echo "make push needs a registry, such as REGISTRY=127.0.0.1:5000/models" >&2; exit 2; }
+	@$(KILN) push $(BUNDLE) $(REGISTRY) $(FLAGS)
+
+run: $(KILN) ## run the image that was built, in the foreground
+	@$(KILN) run $(BUNDLE) $(FLAGS)
+
+test: setup ## set up everything and run the whole test suite
+	@tools/test
+
+unit: setup ## only the fast tests: no engine, registry or package index
+	@$(VENV)/bin/pytest -q tests/unit tests/golden tests/architecture
+
+lint: setup ## style and types
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+
+setup: $(VENV)/.developer ## make the Python environment with the developers' tools
+
+clean: ## remove what was made here (not the store in ~/.cache/modelkiln)
+	rm -rf $(VENV) .build examples/*/build .pytest_cache .mypy_cache .ruff_cache
+
+$(KILN): pyproject.toml
+	@PYTHON="$(PYTHON)" tools/setup
+
+$(VENV)/.developer: pyproject.toml
+	@PYTHON="$(PYTHON)" tools/setup --developer

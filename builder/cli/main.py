@@ -1,0 +1,88 @@
+"""The ``kiln`` command: finds the subcommand, turns errors into exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from builder import __version__
+from builder.errors import KilnError
+
+_COMMANDS = {
+    "image": "lock if needed, build, smoke-test the exact image, tag it",
+    "lock": "choose exact versions of everything and write them down",
+    "fetch": "bring what the lock names, so that builds work offline",
+    "plan": "show what a build will do",
+    "render": "write the Dockerfile and its build context",
+    "build": "make the image",
+    "test": "run the exact image in smoke tests",
+    "run": "run the image in the foreground, as hardened as in production",
+    "push": "publish the tested image, byte for byte",
+    "base": "list, lock and build base images",
+    "schema": "print the JSON Schema of bundle.yaml",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a subcommand only when it is asked for, so that ``kiln --help`` and ``--version`` are quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names in the order a person meets them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return the command, or None when there is no such one."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"builder.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kiln")
+def kiln() -> None:
+    """Fire a model bundle into a tested, reproducible container image."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and exit: 0 when it did what was asked, else the code of the error's class."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    sys.exit(_run(arguments, as_json="--json" in arguments))
+
+
+def _run(arguments: list[str], *, as_json: bool) -> int:
+    try:
+        result: Any = kiln.main(args=arguments, prog_name="kiln", standalone_mode=False)
+    except KilnError as error:
+        if as_json:
+            from builder.oci.canonical import readable_json  # noqa: PLC0415 - only needed when something failed
+
+            click.echo(readable_json(error.to_dict()), nl=False)
+        click.echo(error.render(), err=True)
+        return error.exit_code
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; nothing half-written was kept, run the command again to finish", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+    except Exception:  # noqa: BLE001 - the last line of defence: say that it is ours, and show where
+        click.echo(traceback.format_exc(), err=True)
+        click.echo("internal error: this is a fault in kiln, not in your bundle; please report it", err=True)
+        return 70
+    return result if isinstance(result, int) else 0
