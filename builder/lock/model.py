@@ -54,6 +54,8 @@ class LockedPlatform:
     """The bundle's own dependencies."""
     server_wheels: tuple[LockedWheel, ...]
     """The dependencies of the server process; a separate import root."""
+    installer: LockedWheel
+    """pip itself, which the Dockerfile installs with; it never enters the image."""
     system_packages: tuple[LockedDeb, ...] = ()
     """What the bundle's system packages need beyond the base."""
 
@@ -63,6 +65,7 @@ class LockedPlatform:
             "platform": str(self.platform),
             "wheels": [wheel.to_dict() for wheel in self.wheels],
             "server_wheels": [wheel.to_dict() for wheel in self.server_wheels],
+            "installer": self.installer.to_dict(),
             "system_packages": [deb.to_dict() for deb in self.system_packages],
         }
 
@@ -73,6 +76,7 @@ class LockedPlatform:
             platform=Platform.parse(data["platform"]),
             wheels=tuple(LockedWheel.from_dict(wheel) for wheel in data["wheels"]),
             server_wheels=tuple(LockedWheel.from_dict(wheel) for wheel in data["server_wheels"]),
+            installer=LockedWheel.from_dict(data["installer"]),
             system_packages=tuple(LockedDeb.from_dict(deb) for deb in data["system_packages"]),
         )
 

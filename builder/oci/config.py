@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,6 +18,11 @@ NANOSECONDS = 1_000_000_000
 def rfc3339(epoch: int) -> str:
     """Return seconds since 1970 as the UTC text the specifications use."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _pair(line: str) -> tuple[str, str]:
+    name, _, value = line.partition("=")
+    return name, value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,3 +123,53 @@ class ImageConfig:
     def encode(self) -> bytes:
         """Return the configuration as canonical JSON."""
         return canonical_json(self.to_dict())
+
+    @classmethod
+    def decode(cls, content: bytes) -> Self:
+        """Read a configuration that ``encode`` wrote. Any other, which would change by it, is a ValueError."""
+        try:
+            config = cls._from_dict(json.loads(content))
+        except (KeyError, TypeError, AttributeError) as error:
+            msg = f"not an image configuration: {error!r}"
+            raise ValueError(msg) from error
+        if config.encode() != content:
+            msg = "the image configuration holds what kiln does not write"
+            raise ValueError(msg)
+        return config
+
+    @classmethod
+    def _from_dict(cls, data: Mapping[str, Any]) -> Self:
+        run = data["config"]
+        check = run.get("Healthcheck")
+        return cls(
+            platform=Platform(data["os"], data["architecture"]),
+            created=int(datetime.fromisoformat(data["created"]).timestamp()),
+            author=data.get("author", ""),
+            user=run.get("User", ""),
+            env=tuple(_pair(line) for line in run.get("Env", ())),
+            entrypoint=tuple(run.get("Entrypoint", ())),
+            cmd=tuple(run.get("Cmd", ())),
+            working_dir=run.get("WorkingDir", ""),
+            exposed_ports=tuple(run.get("ExposedPorts", ())),
+            volumes=tuple(run.get("Volumes", ())),
+            stop_signal=run.get("StopSignal", ""),
+            labels=run.get("Labels", {}),
+            healthcheck=Healthcheck(
+                test=tuple(check["Test"]),
+                interval=check["Interval"] // NANOSECONDS,
+                timeout=check["Timeout"] // NANOSECONDS,
+                start_period=check["StartPeriod"] // NANOSECONDS,
+                retries=check["Retries"],
+            )
+            if check
+            else None,
+            diff_ids=tuple(Digest.parse(text) for text in data["rootfs"]["diff_ids"]),
+            history=tuple(
+                History(
+                    created_by=line["created_by"],
+                    empty_layer=line.get("empty_layer", False),
+                    comment=line.get("comment", ""),
+                )
+                for line in data["history"]
+            ),
+        )

@@ -124,11 +124,7 @@ def _dependency_layers(sources: tuple[WheelSource, ...]) -> tuple[PlannedLayer, 
     Layers stand in order of name, so that adding a dependency leaves the others' bytes alone.
     """
     by_size = sorted(sources, key=lambda source: (-source.wheel.size, source.wheel.name))
-    own = {
-        source.wheel.name
-        for source in by_size[:WHEEL_LAYER_BUDGET]
-        if source.wheel.size >= SIZEABLE_WHEEL
-    }
+    own = {source.wheel.name for source in by_size[:WHEEL_LAYER_BUDGET] if source.wheel.size >= SIZEABLE_WHEEL}
     small = tuple(source for source in sources if source.wheel.name not in own)
     layers = [
         _layer(Purpose.DEPENDENCIES, f"{source.wheel.name} {source.wheel.version}", (source,))
@@ -173,7 +169,9 @@ def _refuse_clashes(layers: Iterable[PlannedLayer]) -> None:
                 continue
             if source.path in owners:
                 faults.append(
-                    Fault(fact="two sources for one path", at=f"/{source.path}", want=owners[source.path], got=layer.title)
+                    Fault(
+                        fact="two sources for one path", at=f"/{source.path}", want=owners[source.path], got=layer.title
+                    )
                 )
             owners[source.path] = layer.title
     if faults:

@@ -40,9 +40,7 @@ def bundle_document(
             "training_code": _code(model.training_code),
             "training_environment": _frozen(training_environment),
             "metrics": dict(model.metrics),
-            "files": [
-                {"path": file.path, "sha256": file.digest.hex, "size": file.size} for file in inventory.model
-            ],
+            "files": [{"path": file.path, "sha256": file.digest.hex, "size": file.size} for file in inventory.model],
         },
         "scoring": {
             "contract": str(bundle.scoring.contract),

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from builder import errors
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "builder"
 
@@ -126,8 +128,6 @@ def test_no_import_goes_in_a_circle() -> None:
 
 
 def test_every_error_has_its_own_exit_code() -> None:
-    from builder import errors
-
     classes = [
         value
         for value in vars(errors).values()
@@ -140,8 +140,6 @@ def test_every_error_has_its_own_exit_code() -> None:
 
 def test_files_stay_small_enough_to_read() -> None:
     long = {
-        str(path.relative_to(ROOT)): lines
-        for path in _modules()
-        if (lines := len(path.read_text().splitlines())) > 450
+        str(path.relative_to(ROOT)): lines for path in _modules() if (lines := len(path.read_text().splitlines())) > 450
     }
     assert not long

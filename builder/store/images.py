@@ -1,0 +1,54 @@
+"""Reading a built image back from its layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from builder.errors import StoreError
+from builder.oci.config import ImageConfig
+from builder.oci.digest import Digest
+from builder.oci.image import Image, Layer
+from builder.oci.manifest import ImageIndex, ImageManifest
+from builder.oci.media_type import MediaType
+from builder.oci.platform import Platform
+
+
+def read_layout(layout: Path, platform: Platform) -> Image:
+    """Return the image of one platform in a layout this tool wrote.
+
+    Configuration and manifest are verified; layers are verified wherever they are read. A layout that is missing,
+    damaged or holds no image for the platform is a StoreError.
+    """
+    try:
+        index = ImageIndex.decode((layout / "index.json").read_bytes())
+        for entry in index.manifests:
+            if entry.platform == platform and entry.media_type is MediaType.OCI_MANIFEST:
+                return _image(layout, entry.digest)
+    except OSError as error:
+        raise StoreError.of("no built image here", at=str(layout), hint="run `kiln build` first") from error
+    except ValueError as error:
+        raise StoreError.of(f"damaged image layout: {error}", at=str(layout), hint="run `kiln build` again") from error
+    raise StoreError.of(
+        f"no image for {platform} in the layout", at=str(layout), hint=f"run `kiln build --platform {platform}`"
+    )
+
+
+def _image(layout: Path, digest: Digest) -> Image:
+    manifest = ImageManifest.decode(_blob(layout, digest))
+    config = ImageConfig.decode(_blob(layout, manifest.config.digest))
+    titles = [line.created_by for line in config.history if not line.empty_layer]
+    return Image(
+        config=config,
+        layers=tuple(
+            Layer(descriptor=descriptor, diff_id=diff_id, title=title.partition(": ")[2] or title)
+            for descriptor, diff_id, title in zip(manifest.layers, config.diff_ids, titles, strict=True)
+        ),
+    )
+
+
+def _blob(layout: Path, digest: Digest) -> bytes:
+    content = (layout / "blobs" / "sha256" / digest.hex).read_bytes()
+    if Digest.of(content) != digest:
+        msg = f"blob {digest} has other bytes"
+        raise ValueError(msg)
+    return content
