@@ -1,0 +1,195 @@
+"""Which scoring contract a script keeps, found by reading its syntax tree. Nothing is ever imported or run."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from builder.bundle.model import Contract
+from builder.errors import Fault
+
+_WANTED = "load(model_dir) and predict(model, records), or init() and run(data)"
+_HEADERS = "request_headers"
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContractReading:
+    """What a script was found to be; ``contract`` is None when it keeps none, and then there are faults."""
+
+    contract: Contract | None
+    faults: tuple[Fault, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def read_contract(source: bytes, *, name: str, python: str) -> ContractReading:
+    """Tell the contract of the script ``name``, written for a minor version of Python such as ``3.11``.
+
+    The functions may be defined, assigned or imported by name at the top level, also under ``if``, ``try`` and
+    ``with``; what is defined there must be callable as the contract calls it.
+    """
+    minor = int(python.partition(".")[2])
+    try:
+        tree = _parse(source, name, minor)
+    except SyntaxError as error:
+        if minor > sys.version_info.minor:
+            return _read_unparsed(source, name=name, python=python)
+        return _broken(name, f"syntax error: {error.msg}", line=error.lineno, got=(error.text or "").strip() or None)
+    except ValueError as error:
+        return _broken(name, f"script cannot be read: {error}")
+    except (RecursionError, MemoryError):
+        return _broken(name, "script is nested too deeply to be read")
+    return _judge(dict(_bindings(tree.body)), name)
+
+
+def _parse(source: bytes, name: str, minor: int) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return ast.parse(source, filename=name, feature_version=(3, min(minor, sys.version_info.minor)))
+
+
+def _bindings(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
+    """Yield each name bound at the top level and the statement that binds it."""
+    for statement in body:
+        match statement:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield statement.name, statement
+            case ast.Import() | ast.ImportFrom():
+                for alias in statement.names:
+                    yield (alias.asname or alias.name).partition(".")[0], statement
+            case ast.Assign():
+                for target in statement.targets:
+                    for node in ast.walk(target):
+                        if isinstance(node, ast.Name):
+                            yield node.id, statement
+            case ast.AnnAssign(target=ast.Name(id=name), value=value) if value is not None:
+                yield name, statement
+            case ast.If() | ast.For() | ast.While():
+                yield from _bindings(statement.body)
+                yield from _bindings(statement.orelse)
+            case ast.With():
+                yield from _bindings(statement.body)
+            case ast.Try() | ast.TryStar():
+                yield from _bindings(statement.body)
+                for handler in statement.handlers:
+                    yield from _bindings(handler.body)
+                yield from _bindings(statement.orelse)
+                yield from _bindings(statement.finalbody)
+            case _:
+                pass
+
+
+def _judge(bound: dict[str, ast.stmt], name: str) -> ContractReading:
+    has = {function: function in bound for function in ("load", "predict", "init", "run")}
+    ours, azure = has["load"] and has["predict"], has["init"] and has["run"]
+    if ours and azure:
+        found = ", ".join(f"{function} (line {bound[function].lineno})" for function in has)
+        fact = "script keeps two contracts, and only one can be served"
+        return _broken(name, fact, want=f"either {_WANTED.replace(', or', ' or')}", got=found)
+    if not ours and not azure:
+        return _broken(name, _lack(has, bound), want=_WANTED, got=_got(bound))
+    contract = Contract.PREDICT if ours else Contract.AZURE
+    functions = ("load", "predict") if ours else ("init", "run")
+    faults = [fault for function in functions for fault in _call_faults(function, bound[function], name)]
+    return ContractReading(contract=None if faults else contract, faults=tuple(faults))
+
+
+def _lack(has: dict[str, bool], bound: dict[str, ast.stmt]) -> str:
+    for one, other in (("load", "predict"), ("init", "run")):
+        if has[one] != has[other]:
+            present, absent = (one, other) if has[one] else (other, one)
+            return f"script defines {present} but no {absent}"
+    if "*" in bound:
+        return "script imports its functions by '*', which cannot be read; import them by name"
+    return "script keeps no scoring contract"
+
+
+def _got(bound: dict[str, ast.stmt]) -> str:
+    functions = [name for name, statement in bound.items() if isinstance(statement, _Function)]
+    return ", ".join(functions) if functions else "no functions at the top level"
+
+
+def _call_faults(function: str, statement: ast.stmt, name: str) -> Iterator[Fault]:
+    at = f"{name}:{statement.lineno} {function}"
+    if isinstance(statement, ast.ClassDef):
+        yield Fault(fact=f"{function} is a class", at=at, want="a function", got=f"class {function}")
+        return
+    if not isinstance(statement, _Function):
+        return
+    got = f"{function}({ast.unparse(statement.args)})"
+    if isinstance(statement, ast.AsyncFunctionDef):
+        yield Fault(
+            fact=f"{function} is async, and is called as a plain function",
+            at=at,
+            want=f"def {got}",
+            got=f"async def {got}",
+        )
+        return
+    if statement.decorator_list and function != "run":
+        return  # A decorator may change how it is called.
+    want = {"load": "load(model_dir)", "predict": "predict(model, records)", "init": "init()", "run": "run(data)"}[
+        function
+    ]
+    reason = _run_fault(statement.args) if function == "run" else _positional_fault(statement.args, want)
+    if reason:
+        yield Fault(fact=f"{function} cannot be called: {reason}", at=at, want=want, got=got)
+
+
+def _positional_fault(arguments: ast.arguments, want: str) -> str | None:
+    """Tell why a function cannot be called with the positional arguments of its contract."""
+    given = 0 if want.endswith("()") else want.count(",") + 1
+    positional = len(arguments.posonlyargs) + len(arguments.args)
+    required = positional - len(arguments.defaults)
+    if required > given:
+        return f"it requires {_count(required)} and gets {given or 'none'}"
+    if positional < given and arguments.vararg is None:
+        return f"it takes {_count(positional)} and gets {given}"
+    keyword_only = [
+        argument.arg
+        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if default is None
+    ]
+    if keyword_only:
+        return f"nothing passes its keyword argument {keyword_only[0]}"
+    return None
+
+
+def _run_fault(arguments: ast.arguments) -> str | None:
+    """Tell why Azure ML's own server would refuse this run()."""
+    if arguments.vararg or arguments.kwarg:
+        return "it takes * or ** arguments, which Azure ML refuses"
+    if arguments.posonlyargs:
+        return "it takes positional-only arguments, which Azure ML refuses"
+    names = [argument.arg for argument in (*arguments.args, *arguments.kwonlyargs) if argument.arg != _HEADERS]
+    return None if names else "it takes no argument for the request"
+
+
+def _count(number: int) -> str:
+    return f"{number or 'no'} argument{'' if number == 1 else 's'}"
+
+
+def _broken(
+    name: str, fact: str, *, line: int | None = None, want: str | None = None, got: str | None = None
+) -> ContractReading:
+    at = f"{name}:{line}" if line else name
+    return ContractReading(contract=None, faults=(Fault(fact=fact, at=at, want=want, got=got),))
+
+
+def _read_unparsed(source: bytes, *, name: str, python: str) -> ContractReading:
+    """Find the functions of a script whose syntax is newer than the Python that reads it."""
+    defined = re.findall(rb"^def[ \t]+(load|predict|init|run)\b", source, flags=re.MULTILINE)
+    found = {function.decode() for function in defined}
+    note = (
+        f"{name}: cannot be parsed by Python 3.{sys.version_info.minor}, which reads it for {python}; "
+        "only the names of its functions were checked"
+    )
+    for contract, functions in ((Contract.PREDICT, {"load", "predict"}), (Contract.AZURE, {"init", "run"})):
+        if found >= functions and not found - functions:
+            return ContractReading(contract=contract, warnings=(note,))
+    got = ", ".join(sorted(found)) or "none of these functions"
+    return _broken(name, "script keeps no scoring contract that can be told", want=_WANTED, got=got)

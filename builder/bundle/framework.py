@@ -1,0 +1,129 @@
+"""Which library a model belongs to, told from its bytes. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import pickletools
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.bundle.model import Framework
+
+HEAD = 1 << 20
+"""How many bytes of a model, decompressed, are looked at."""
+
+_XGBOOST_JSON = re.compile(rb'\A\s*\{\s*"(?:learner|version|Config)"\s*:')
+_XGBOOST_UBJSON = re.compile(rb"\A\{[LlIiU][\x00-\x07]{1,8}(?:learner|version|Config)", re.DOTALL)
+_PICKLE_OLD = re.compile(rb"\A[(c\]}]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelReading:
+    """What a model file was found to be."""
+
+    framework: Framework
+    format: str
+    """In a few words, for people: ``joblib or pickle of sklearn.pipeline``."""
+    is_servable: bool
+    """True when the runtime can serve it without a scoring script."""
+    main_classes: tuple[str, ...] = ()
+    """Classes of ``__main__`` it refers to: they exist only in the script that trained it."""
+
+
+def read_framework(path: Path) -> ModelReading:
+    """Tell what a model file is. A folder, and anything unknown, is ``CUSTOM``; an unreadable file is an OSError."""
+    if path.is_dir():
+        return ModelReading(framework=Framework.CUSTOM, format="folder", is_servable=False)
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    if _XGBOOST_JSON.match(head):
+        return ModelReading(framework=Framework.XGBOOST, format="XGBoost JSON", is_servable=True)
+    if _XGBOOST_UBJSON.match(head):
+        return ModelReading(framework=Framework.XGBOOST, format="XGBoost UBJSON", is_servable=True)
+    content = _decompressed(head)
+    if content[:1] == b"\x80" or _PICKLE_OLD.match(content):
+        return _pickle_reading(content)
+    return ModelReading(framework=Framework.CUSTOM, format="unknown", is_servable=False)
+
+
+def pickle_globals(content: bytes) -> list[str]:
+    """Return the ``module.name`` of each global a pickle refers to, in order, as far as it can be read.
+
+    joblib interleaves raw array bytes with the opcodes, so reading may end early; the outermost class comes first.
+    """
+    reader = _GlobalsReader()
+    try:
+        for opcode, argument, _ in pickletools.genops(content):
+            reader.note(opcode.name, argument)
+    except (ValueError, IndexError, OverflowError):
+        pass
+    return list(dict.fromkeys(reader.found))
+
+
+class _GlobalsReader:
+    """Follows just enough of a pickle's stack and memo to know the text a STACK_GLOBAL takes."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self._strings: list[str] = []
+        self._memo: dict[int, str] = {}
+        self._top = ""
+
+    def note(self, name: str, argument: Any) -> None:
+        """Follow one opcode."""
+        if name == "MEMOIZE":
+            self._memo[len(self._memo)] = self._top
+        elif name in ("BINPUT", "LONG_BINPUT", "PUT"):
+            self._memo[int(argument)] = self._top
+        elif name in ("BINGET", "LONG_BINGET", "GET"):
+            self._push(self._memo.get(int(argument), ""))
+        elif "UNICODE" in name or name.endswith("STRING"):
+            self._push(str(argument))
+        else:
+            self._top = ""
+            if name in ("GLOBAL", "INST"):
+                self.found.append(str(argument).replace(" ", ".", 1))
+            elif name == "STACK_GLOBAL" and len(self._strings) >= 2:
+                self.found.append(f"{self._strings[-2]}.{self._strings[-1]}")
+
+    def _push(self, text: str) -> None:
+        self._top = text
+        if text:
+            self._strings.append(text)
+
+
+def _pickle_reading(content: bytes) -> ModelReading:
+    names = pickle_globals(content)
+    mine = tuple(name.removeprefix("__main__.") for name in names if name.startswith("__main__."))
+    # Protocols below 2 wrap every object: copyreg._reconstructor(class, object, None).
+    outer = next((name for name in names if name.partition(".")[0] not in _WRAPPERS), "")
+    module = outer.rpartition(".")[0]
+    if module.partition(".")[0] == "sklearn":
+        described = f"joblib or pickle of {outer}"
+        return ModelReading(framework=Framework.SKLEARN, format=described, is_servable=True, main_classes=mine)
+    framework = Framework.XGBOOST if module.partition(".")[0] == "xgboost" else Framework.CUSTOM
+    described = f"joblib or pickle of {outer}" if outer else "pickle"
+    return ModelReading(framework=framework, format=described, is_servable=False, main_classes=mine)
+
+
+_WRAPPERS = frozenset({"copyreg", "copy_reg", "builtins", "__builtin__", "_codecs"})
+
+
+def _decompressed(head: bytes) -> bytes:
+    """Return the start of what a file holds, for the compressors joblib knows and Python has."""
+    try:
+        if head[:1] == b"\x78":
+            return zlib.decompressobj().decompress(head, HEAD)
+        if head[:2] == b"\x1f\x8b":
+            return zlib.decompressobj(wbits=31).decompress(head, HEAD)
+        if head[:3] == b"BZh":
+            return bz2.BZ2Decompressor().decompress(head, HEAD)
+        if head[:6] == b"\xfd7zXZ\x00" or head[:3] == b"\x5d\x00\x00":
+            return lzma.LZMADecompressor().decompress(head, HEAD)
+    except (zlib.error, OSError, lzma.LZMAError, EOFError):
+        return b""
+    return head
