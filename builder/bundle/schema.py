@@ -29,11 +29,15 @@ _TYPES = {
 }
 
 
+def schema_text() -> str:
+    """Return the schema as it is published."""
+    return resources.files("builder.bundle").joinpath(SCHEMA_FILE).read_text("utf-8")
+
+
 @cache
 def bundle_schema() -> Mapping[str, Any]:
     """Return the schema."""
-    text = resources.files("builder.bundle").joinpath(SCHEMA_FILE).read_text("utf-8")
-    schema: Mapping[str, Any] = json.loads(text)
+    schema: Mapping[str, Any] = json.loads(schema_text())
     return schema
 
 
