@@ -22,6 +22,10 @@ class RunOptions:
     uid: int
     env: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
+    health_interval: float | None = None
+    """Seconds between health probes instead of the image's own, so that a test need not wait; the probe itself, its
+    timeout, start period and retries stay the image's. Every runner honours it (Docker: ``healthcheck.interval`` of
+    the container alone). None keeps the image's interval."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +72,9 @@ class Instance(Protocol):
 
     def exit_state(self) -> ExitState | None:
         """Return how the main process ended, or None while it runs."""
+
+    def memory_kills(self) -> int:
+        """Return how many processes inside were ended for want of memory so far, as far as the place can tell."""
 
     def logs(self, lines: int) -> str:
         """Return the last lines of what the container printed."""

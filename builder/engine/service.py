@@ -21,6 +21,18 @@ def ask(
 ) -> Answer:
     """Send one request on a connection of its own. No connection or no whole answer in time is a ConnectionError."""
     connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    return ask_on(connection, method, path, body=body, headers=headers)
+
+
+def ask_on(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    *,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Send one request on a connection made for it, which is closed afterwards; errors as for ``ask``."""
     started = time.monotonic()
     try:
         connection.request(method, path, body=body, headers=dict(headers or {}))

@@ -1,0 +1,83 @@
+"""The file system a container sees: its root read-only, /tmp in memory, and the devices a program may expect.
+
+Runs inside the new mount namespace. Standard library only.
+"""
+
+# ruff: noqa: PTH - paths here are arguments of system calls
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from builder.engine import namespace_kernel as kernel
+
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_PROC_READ_ONLY = ("bus", "fs", "irq", "sys", "sysrq-trigger")
+_PROC_HIDDEN = ("kcore", "keys", "timer_list", "sched_debug")
+_QUIET = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+
+
+def enter_root(root: str, *, hostname: str, tmp_size: int) -> tuple[str, ...]:
+    """Make ``root`` the root, read-only, and return what could not be done, a few words each.
+
+    The tree must hold the mount points. /proc is left to ``mount_proc``, since it shows the process namespace of
+    whoever mounts it.
+    """
+    unapplied: list[str] = []
+    kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+    kernel.mount(root, root, flags=kernel.MS_BIND)
+    _mount_dev(f"{root}/dev")
+    hosts = f"{root}/dev/hosts"
+    _write(hosts, f"127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.0.1\t{hostname}\n")
+    _bind_file(hosts, f"{root}/etc/hosts")
+    os.unlink(hosts)
+    try:
+        kernel.mount("sysfs", f"{root}/sys", "sysfs", kernel.MS_RDONLY | _QUIET)
+    except OSError:
+        unapplied.append("/sys is absent")
+    kernel.mount("tmpfs", f"{root}/tmp", "tmpfs", _QUIET, f"mode=1777,size={tmp_size}")  # noqa: S108 - inside
+    kernel.mount("none", f"{root}/dev", flags=kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kernel.MS_NOSUID)
+    kernel.mount(
+        "none",
+        root,
+        flags=kernel.MS_REMOUNT
+        | kernel.MS_BIND
+        | kernel.MS_RDONLY
+        | kernel.MS_NOSUID
+        | kernel.MS_NODEV
+        | kernel.inherited_flags(root),
+    )
+    kernel.pivot_root(root)
+    return tuple(unapplied)
+
+
+def mount_proc() -> None:
+    """Mount /proc for this process's own process namespace, with the dangerous parts closed."""
+    kernel.mount("proc", "/proc", "proc", _QUIET)
+    for name in _PROC_READ_ONLY:
+        with suppress(FileNotFoundError):
+            kernel.bind_read_only(f"/proc/{name}", f"/proc/{name}", extra=_QUIET)
+    for name in _PROC_HIDDEN:
+        with suppress(FileNotFoundError):
+            kernel.mount("/dev/null", f"/proc/{name}", flags=kernel.MS_BIND)
+
+
+def _mount_dev(dev: str) -> None:
+    kernel.mount("tmpfs", dev, "tmpfs", kernel.MS_NOSUID, "mode=755,size=64k")
+    for name in _DEVICES:
+        _write(f"{dev}/{name}", "")
+        kernel.mount(f"/dev/{name}", f"{dev}/{name}", flags=kernel.MS_BIND)
+    os.symlink("/proc/self/fd", f"{dev}/fd")
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        os.symlink(f"/proc/self/fd/{number}", f"{dev}/{name}")
+
+
+def _bind_file(source: str, target: str) -> None:
+    if os.path.isfile(target) and not os.path.islink(target):
+        kernel.bind_read_only(source, target, extra=_QUIET)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "x", encoding="utf-8") as file:
+        file.write(text)
