@@ -1,0 +1,84 @@
+"""Where bytes of an image come from on the host, each verified while it is read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.errors import BundleError, DigestMismatchError
+from builder.oci.digest import Digest
+from builder.oci.entry import CHUNK, Content, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """A file on the host that must still be what the plan saw.
+
+    Reading it to the end raises DigestMismatchError when it is not, naming the file.
+    """
+
+    path: Path
+    label: str
+    digest: Digest
+    size: int
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the file's bytes; never more than were planned."""
+        hasher = hashlib.sha256()
+        size = 0
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                while chunk := file.read(CHUNK):
+                    hasher.update(chunk)
+                    size += len(chunk)
+                    if size > self.size:
+                        break
+                    yield chunk
+        except OSError as error:
+            raise BundleError.of(
+                f"cannot read {self.label}: {error.strerror or error}", at=str(self.path), hint="put the file back"
+            ) from error
+        if size != self.size or hasher.hexdigest() != self.digest.hex:
+            raise DigestMismatchError.of(
+                f"{self.label} changed while the image was made",
+                at=str(self.path),
+                want=f"{self.digest}, {self.size} bytes",
+                got=f"sha256:{hasher.hexdigest()}" if size == self.size else f"{size} bytes or more",
+                hint="leave the file alone during a build, then run the command again",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class MadeContent:
+    """Bytes that were made here, and from what."""
+
+    data: bytes
+    label: str
+
+    @property
+    def size(self) -> int:
+        """Size in bytes."""
+        return len(self.data)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes in one piece."""
+        if self.data:
+            yield self.data
+
+
+def label_of(entry: Entry) -> str:
+    """Say where an entry comes from, for a person."""
+    return str(getattr(entry.content, "label", f"a {entry.kind}"))
+
+
+def fingerprint(content: Content | None) -> str | None:
+    """Return a digest known without reading a file or unpacking an archive, or None."""
+    match content:
+        case FileContent():
+            return content.digest.hex
+        case MadeContent():
+            return hashlib.sha256(content.data).hexdigest()
+        case _:
+            return getattr(content, "sha256", None)
