@@ -24,7 +24,9 @@ class MediaType(StrEnum):
     DOCKER_MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
     DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
     DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+    DOCKER_LAYER_TAR = "application/vnd.docker.image.rootfs.diff.tar"
     DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+    DOCKER_LAYER_ZSTD = "application/vnd.docker.image.rootfs.diff.tar.zstd"
 
     @property
     def is_index(self) -> bool:
@@ -46,6 +48,8 @@ _TO_DOCKER = {
     MediaType.OCI_INDEX: MediaType.DOCKER_MANIFEST_LIST,
     MediaType.OCI_MANIFEST: MediaType.DOCKER_MANIFEST,
     MediaType.OCI_CONFIG: MediaType.DOCKER_CONFIG,
+    MediaType.OCI_LAYER_TAR: MediaType.DOCKER_LAYER_TAR,
     MediaType.OCI_LAYER_GZIP: MediaType.DOCKER_LAYER_GZIP,
+    MediaType.OCI_LAYER_ZSTD: MediaType.DOCKER_LAYER_ZSTD,
 }
 _TO_OCI = {docker: oci for oci, docker in _TO_DOCKER.items()}

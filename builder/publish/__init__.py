@@ -1,1 +1,1 @@
-"""The distribution protocol: push, pull, mount."""
+"""The distribution protocol: push, pull, mount, and the gate before them."""

@@ -1,0 +1,25 @@
+"""The clock: what time it is, and waiting. Passed along, so that tests need not wait."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+
+class Clock:
+    """This machine's clock."""
+
+    def now(self) -> float:
+        """Return seconds since 1970."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds since some moment, never going back; for durations."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float, *, until: threading.Event | None = None) -> None:
+        """Wait, but no longer than until the event is set."""
+        if until is None:
+            time.sleep(seconds)
+        else:
+            until.wait(seconds)
