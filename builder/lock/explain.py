@@ -1,0 +1,238 @@
+"""What a resolver's refusal means: which package, who asked for it, and what to do.
+
+Both resolvers' refusals end here. uv's account of why nothing fits is complete and regular, so it is the one that
+is read; when it cannot be read either, it is shown as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from packaging.utils import canonicalize_name
+
+from builder.errors import Fault, FetchError, KilnError, ResolutionError, StoreError
+from builder.lock.pins import AUTHOR
+from builder.lock.redaction import redact
+from builder.lock.target import Target
+
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_SPEC = r"(?:\[[^\]]*\])?(?:\{[^}]*\})?(?:[<>=!~]=?=?[^\s,]+(?:,\s*[<>=!~]=?=?[^\s,]+)*)?"
+_PACKAGE = rf"(?P<name>{_NAME})(?P<spec>{_SPEC})"
+_EDGE = re.compile(
+    rf"(?:all versions of )?(?P<parent>{_NAME}){_SPEC} (?:was included|depends? on) (?P<child>{_NAME})"
+    rf"(?P<spec>{_SPEC})(?=[\s,.]|$)"
+)
+_SENTENCE = re.compile(r"(?<=\.)\s+(?=And because |Because |hint:)")
+_Edge = tuple[str, str, str]
+_NETWORK = re.compile(
+    r"Failed to fetch|error sending request|dns error|tcp connect error|NewConnectionError|ConnectTimeoutError|"
+    r"Max retries exceeded|Failed to establish a new connection|Temporary failure in name resolution|ProxyError|"
+    r"SSLError|certificate verify failed|invalid peer certificate|ReadTimeoutError|Connection refused|"
+    r"Network connectivity is disabled|Request failed after|RemoteDisconnected|Name or service not known"
+)
+_REFUSED = re.compile(
+    r"\b(?:401|403|407) (?:Client Error|Error|Unauthorized|Forbidden|Proxy)|[Cc]redentials not correct|"
+    r"lack of valid authentication|User for .* not provided"
+)
+_FULL = re.compile(r"No space left on device|Disk quota exceeded")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reason:
+    pattern: re.Pattern[str]
+    fact: Callable[[str, str, Target], str]
+    want: Callable[[str, str, Target], str]
+    hint: Callable[[str, str], str]
+
+
+_REASONS = (
+    _Reason(
+        pattern=re.compile(rf"{_PACKAGE} (?:has|have) no usable wheels"),
+        fact=lambda name, spec, _: f"{_label(name, spec)} can only be had as source, and images are made of wheels",
+        want=lambda name, _, target: f"a wheel of {name} for {target}",
+        hint=lambda name, via: (
+            f"require a version of {name} that has wheels, or replace {via or name}; or build the wheel once "
+            f"(pip wheel {name}) and name its folder with --find-links in the requirements"
+        ),
+    ),
+    _Reason(
+        pattern=re.compile(rf"{_PACKAGE} (?:has|have) no wheels with a matching"),
+        fact=lambda name, spec, target: f"{_label(name, spec)} has no wheel for {target}",
+        want=lambda _, __, target: (
+            f"a wheel tagged {target.abi} or py3, for {target.platform_tags()[0]} or older, or any"
+        ),
+        hint=lambda name, via: (
+            f"require a version of {name} that has such a wheel, replace {via or name}, or change "
+            f"environment.python, environment.platforms or environment.base in bundle.yaml"
+        ),
+    ),
+    _Reason(
+        pattern=re.compile(
+            rf"the requested Python version \([^)]*\) does not satisfy Python(?P<python>\S+) and "
+            rf"(?:all versions of )?{_PACKAGE} depends? on Python"
+        ),
+        fact=lambda name, spec, target: f"{_label(name, spec)} does not run on Python {target.minor}",
+        want=lambda _, __, target: f"Python {target.minor}",
+        hint=lambda name, _: (
+            f"require an older {name} that still runs there, or change environment.python in bundle.yaml"
+        ),
+    ),
+    _Reason(
+        pattern=re.compile(rf"{_PACKAGE} was not found in (?:the package registry|the provided package locations)"),
+        fact=lambda name, _, __: f"no package named {name} on the configured index",
+        want=lambda name, _, __: f"a package named {name}",
+        hint=lambda name, _: (
+            f"mend the spelling of {name}; if it is private, add its index to pip's settings "
+            "(pip config set global.extra-index-url …)"
+        ),
+    ),
+    _Reason(
+        pattern=re.compile(rf"there (?:is no version|are no versions) of {_PACKAGE}"),
+        fact=lambda name, spec, _: f"no version of {name} satisfies {spec or 'the requirement'}",
+        want=lambda name, spec, _: f"{name}{spec}",
+        hint=lambda name, _: f"require a version of {name} that exists on the configured index",
+    ),
+)
+
+
+def explain_refusal(text: str, target: Target) -> KilnError:
+    """Return the error that a resolver's output amounts to: nothing fits, or the index could not be asked."""
+    shown = redact(trim(text))
+    if trouble := explain_trouble(shown):
+        return trouble
+    flat = " ".join(shown.split())
+    edges, direct = _graph(flat)
+    for reason in _REASONS:
+        if match := reason.pattern.search(flat):
+            name = canonicalize_name(match["name"])
+            demanded = direct.get(name) or next((spec for _, child, spec in edges if child == name), "")
+            spec = match["spec"].strip(".,")
+            if demanded and not spec.startswith("=="):
+                spec = demanded
+            chain = _chain(name, edges, direct)
+            via = chain[1].split()[0] if len(chain) > 2 else ""
+            return ResolutionError(
+                [
+                    Fault(
+                        fact=reason.fact(name, spec, target),
+                        at="required by " + " → ".join(chain),
+                        want=reason.want(name, spec, target),
+                        got=shown,
+                    )
+                ],
+                hint=reason.hint(name, via),
+            )
+    if match := re.search(rf"only {_PACKAGE} is available and (?:you require|{_NAME}.*? depends? on) ", flat):
+        name = canonicalize_name(match["name"])
+        chain = _chain(name, edges, direct)
+        return ResolutionError.of(
+            f"no version of {name} satisfies the requirement",
+            at="required by " + " → ".join(chain),
+            want=name + (direct.get(name) or next((spec for _, child, spec in edges if child == name), "")),
+            got=f"{name}{match['spec']} is all there is",
+            hint=f"require a version of {name} that exists for {target}",
+        )
+    return _conflict(shown, flat, edges, direct, target)
+
+
+def explain_trouble(text: str) -> KilnError | None:
+    """Return the error when a program failed for want of a network, of permission or of disk space; else None."""
+    shown = redact(trim(text))
+    if _FULL.search(shown):
+        return StoreError.of("disk full while fetching packages", got=shown, hint="free some space and run again")
+    if _REFUSED.search(shown):
+        return FetchError.of(
+            "the package index refused these credentials or wants some",
+            got=shown,
+            hint="put the credentials into pip's settings, a netrc file or a keyring, then run the command again",
+        )
+    if _NETWORK.search(shown):
+        return FetchError.of(
+            "the package index could not be reached",
+            got=shown,
+            hint="look at the network, the proxy and pip's settings (pip config list), then run the command again",
+        )
+    return None
+
+
+def _conflict(shown: str, flat: str, edges: list[_Edge], direct: dict[str, str], target: Target) -> ResolutionError:
+    asked: dict[str, dict[str, str]] = {}
+    for parent, child, spec in edges:
+        asked.setdefault(child, {})[parent] = spec
+    for child, spec in direct.items():
+        if spec:
+            asked.setdefault(child, {})[AUTHOR] = spec
+    contested = {child: who for child, who in asked.items() if len(set(who.values())) > 1}
+    if not contested:
+        return ResolutionError.of(
+            f"no set of versions satisfies the requirements for {target}",
+            got=shown or flat,
+            hint="loosen one of the requirements named above",
+        )
+    faults = []
+    for child, who in sorted(contested.items()):
+        demands = []
+        for parent, spec in sorted(who.items()):
+            chain = [AUTHOR] if parent == AUTHOR else _chain(parent, edges, direct)
+            demands.append(f"{child}{spec} by {' → '.join(chain)}")
+        faults.append(
+            Fault(
+                fact=f"the requirements contradict each other about {child}",
+                at=f"for {target}",
+                want=f"one version of {child} for all",
+                got="\n".join([*demands, "", shown]),
+            )
+        )
+    names = sorted({parent for who in contested.values() for parent in who if parent != AUTHOR})
+    return ResolutionError(faults, hint=f"loosen or change the required version of {', '.join(names) or 'one of them'}")
+
+
+def _graph(flat: str) -> tuple[list[_Edge], dict[str, str]]:
+    edges: list[_Edge] = []
+    for match in _EDGE.finditer(flat):
+        child = canonicalize_name(match["child"])
+        if child != "python":
+            edges.append((canonicalize_name(match["parent"]), child, match["spec"].strip(".,")))
+    direct: dict[str, str] = {}
+    for sentence in _SENTENCE.split(flat):
+        _, required, demands = sentence.partition(", we can conclude")[0].rpartition("you require ")
+        if not required:
+            continue
+        for part in re.split(r",? and |, (?=[A-Za-z])", demands):
+            if named := re.match(rf"(?:all versions of )?{_PACKAGE}[.,]*$", part.strip()):
+                name = canonicalize_name(named["name"])
+                direct[name] = named["spec"].strip(".,") or direct.get(name, "")
+    return edges, direct
+
+
+def _chain(name: str, edges: list[_Edge], direct: dict[str, str]) -> list[str]:
+    """Return the way from the author's requirements to a package, as far as the account tells it."""
+    chain, seen = [name], {name}
+    while chain[0] not in direct:
+        parent = next((parent for parent, child, _ in edges if child == chain[0] and parent not in seen), None)
+        if parent is None:
+            break
+        seen.add(parent)
+        chain.insert(0, parent)
+    return [AUTHOR, *chain]
+
+
+def _label(name: str, spec: str) -> str:
+    return f"{name} {spec.removeprefix('==')}" if spec.startswith("==") else f"{name}{spec}"
+
+
+def trim(text: str) -> str:
+    """Drop a Python traceback and pip's warnings; what is left is what a person can use."""
+    kept = []
+    in_traceback = False
+    for line in text.splitlines():
+        if line.startswith("Traceback (most recent call last)"):
+            in_traceback = True
+        elif in_traceback and line and not line[0].isspace() and not line.startswith("The above exception"):
+            in_traceback = False
+            kept.append(line.rpartition("Error: ")[2] if "Error: " in line else line)
+        elif not in_traceback and line.strip() and not line.lstrip().startswith(("WARNING: Location", "[notice]")):
+            kept.append(line.rstrip())
+    return "\n".join(kept[-40:])

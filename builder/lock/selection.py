@@ -1,0 +1,87 @@
+"""Which wheel of each pinned package the target installs, brought into the store as it is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from builder.errors import DigestMismatchError, Fault
+from builder.lock.model import LockedWheel
+from builder.lock.pins import Pin
+from builder.lock.pip import download_wheels, take_in
+from builder.lock.requirements import Wanted
+from builder.lock.target import Target
+from builder.store.blobs import BlobStore
+from builder.store.records import Records
+
+_NOTHING = Wanted(requirements=())
+
+
+def select_wheels(
+    pins: Sequence[Pin],
+    target: Target,
+    store: BlobStore,
+    *,
+    wanted: Wanted = _NOTHING,
+    progress: Callable[[str], None] | None = None,
+) -> tuple[LockedWheel, ...]:
+    """Return the wheel pip would install on the target for each pin, sorted by name; all are in the store then.
+
+    A wheel must have one of its pin's hashes, where it has any, and one of the author's (``wanted.hashes``), where
+    the author gives some. What was chosen for the same hashes before, and is in the store, is not asked for again.
+    """
+    records = Records(store.root, "wheels")
+    known: list[LockedWheel] = []
+    unknown: list[Pin] = []
+    for pin in pins:
+        wheel = _recall(records, pin, target, store)
+        if wheel is None:
+            unknown.append(pin)
+        else:
+            known.append(wheel)
+    if unknown:
+        if progress:
+            progress(f"choosing wheels of {len(unknown)} packages for {target}")
+        with download_wheels(unknown, target, store, options=wanted.options) as paths:
+            fresh = [take_in(path, store) for path in paths]
+        by_name = {pin.name: pin for pin in unknown}
+        _verify(fresh, by_name, wanted)
+        for wheel in fresh:
+            if by_name[wheel.name].hashes:
+                records.put(_key(by_name[wheel.name], target), wheel.to_dict())
+        known += fresh
+    return tuple(sorted(known))
+
+
+def _verify(wheels: Sequence[LockedWheel], pins: dict[str, Pin], wanted: Wanted) -> None:
+    faults = [
+        Fault(
+            fact=f"{wheel.filename} is not among the wheels that are allowed by hash",
+            want="\n".join(str(digest) for digest in sorted(allowed)),
+            got=str(wheel.digest),
+        )
+        for wheel in wheels
+        for allowed in (pins[wheel.name].hashes, wanted.hashes.get(wheel.name, frozenset()))
+        if allowed and wheel.digest not in allowed
+    ]
+    if faults:
+        raise DigestMismatchError(faults, hint="find out why the index serves other bytes, or mend the hashes")
+
+
+def _key(pin: Pin, target: Target) -> dict[str, object]:
+    return {
+        "name": pin.name,
+        "version": pin.version,
+        "hashes": sorted(str(digest) for digest in pin.hashes),
+        "python": target.python,
+        "tags": list(target.platform_tags()),
+    }
+
+
+def _recall(records: Records, pin: Pin, target: Target, store: BlobStore) -> LockedWheel | None:
+    if not pin.hashes:
+        return None
+    try:
+        wheel = LockedWheel.from_dict(records.get(_key(pin, target)) or {})
+    except (KeyError, TypeError, ValueError):
+        return None
+    return wheel if wheel.digest in pin.hashes and store.has(wheel.digest) else None
