@@ -71,6 +71,11 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
     )
 
 
+def unmount(path: str) -> None:
+    """Take a mount and what is on it out of sight, whoever uses it."""
+    _call("umount2", path.encode(), MNT_DETACH)
+
+
 def bind_read_only(source: str, target: str, *, extra: int = 0) -> None:
     """Bind ``source`` over ``target`` and let nobody write through it."""
     mount(source, target, flags=MS_BIND)
@@ -89,7 +94,7 @@ def pivot_root(root: str) -> None:
     number = _PIVOT_ROOT[platform.machine()]
     os.chdir(root)
     _call("syscall", ctypes.c_long(number), b".", b".")
-    _call("umount2", b".", MNT_DETACH)
+    unmount(".")
     os.chdir("/")
 
 

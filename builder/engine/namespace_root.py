@@ -15,14 +15,15 @@ from builder.engine import namespace_kernel as kernel
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _PROC_READ_ONLY = ("bus", "fs", "irq", "sys", "sysrq-trigger")
 _PROC_HIDDEN = ("kcore", "keys", "timer_list", "sched_debug")
+_TMP = "/tmp"  # noqa: S108 - the container's own
 _QUIET = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
 
 
-def enter_root(root: str, *, hostname: str, tmp_size: int) -> tuple[str, ...]:
+def enter_root(root: str, *, hostname: str) -> tuple[str, ...]:
     """Make ``root`` the root, read-only, and return what could not be done, a few words each.
 
-    The tree must hold the mount points. /proc is left to ``mount_proc``, since it shows the process namespace of
-    whoever mounts it.
+    The tree must hold the mount points. What is left is for ``finish_root``, in a process of the new process
+    namespace, since /proc shows the one of whoever mounts it.
     """
     unapplied: list[str] = []
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
@@ -36,24 +37,16 @@ def enter_root(root: str, *, hostname: str, tmp_size: int) -> tuple[str, ...]:
         kernel.mount("sysfs", f"{root}/sys", "sysfs", kernel.MS_RDONLY | _QUIET)
     except OSError:
         unapplied.append("/sys is absent")
-    kernel.mount("tmpfs", f"{root}/tmp", "tmpfs", _QUIET, f"mode=1777,size={tmp_size}")  # noqa: S108 - inside
-    kernel.mount("none", f"{root}/dev", flags=kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kernel.MS_NOSUID)
-    kernel.mount(
-        "none",
-        root,
-        flags=kernel.MS_REMOUNT
-        | kernel.MS_BIND
-        | kernel.MS_RDONLY
-        | kernel.MS_NOSUID
-        | kernel.MS_NODEV
-        | kernel.inherited_flags(root),
-    )
+    # The kernel lets a user namespace mount a new /proc only where it can see one already, so the old one comes along.
+    kernel.mount("/proc", f"{root}{_TMP}", flags=kernel.MS_BIND | kernel.MS_REC)
+    _close(f"{root}/dev", kernel.MS_NOSUID)
+    _close(root, kernel.MS_NOSUID | kernel.MS_NODEV | kernel.inherited_flags(root))
     kernel.pivot_root(root)
     return tuple(unapplied)
 
 
-def mount_proc() -> None:
-    """Mount /proc for this process's own process namespace, with the dangerous parts closed."""
+def finish_root(*, tmp_size: int) -> None:
+    """Mount /proc for this process's own process namespace, its dangerous parts closed, and an empty /tmp."""
     kernel.mount("proc", "/proc", "proc", _QUIET)
     for name in _PROC_READ_ONLY:
         with suppress(FileNotFoundError):
@@ -61,6 +54,12 @@ def mount_proc() -> None:
     for name in _PROC_HIDDEN:
         with suppress(FileNotFoundError):
             kernel.mount("/dev/null", f"/proc/{name}", flags=kernel.MS_BIND)
+    kernel.unmount(_TMP)
+    kernel.mount("tmpfs", _TMP, "tmpfs", _QUIET, f"mode=1777,size={tmp_size}")
+
+
+def _close(path: str, flags: int) -> None:
+    kernel.mount("none", path, flags=kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | flags)
 
 
 def _mount_dev(dev: str) -> None:

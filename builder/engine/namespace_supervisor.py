@@ -109,9 +109,7 @@ class Supervisor:
             socket.sethostname(config["hostname"])
         sys.meta_path.clear()  # from here on an import would read the container's files
         with _step("mounts"):
-            return namespace_root.enter_root(
-                config["root"], hostname=config["hostname"], tmp_size=int(config["memory"])
-            )
+            return namespace_root.enter_root(config["root"], hostname=config["hostname"])
 
     def _spawn(self, argv: Sequence[str], output: int, *, is_first: bool = False) -> int:
         """Start a program in the container; one that cannot be started is a SetupError."""
@@ -150,7 +148,7 @@ class Supervisor:
                 os.write(join, b"0")
             if is_first:
                 step = "proc"
-                namespace_root.mount_proc()
+                namespace_root.finish_root(tmp_size=int(config["memory"]))
             step = "user"
             kernel.drop_bounding_set()
             if not config["user_namespace"]:

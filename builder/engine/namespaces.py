@@ -314,9 +314,8 @@ def _missing_limits(limits: Limits, options: RunOptions) -> tuple[str, ...]:
     missing = []
     if limits.memory is None:
         missing.append("memory limit is watched ten times a second, not kept by the kernel")
-    if not limits.keeps_cpu:
-        cores = math.ceil(options.cpu)
-        missing.append(f"processor limit is whole cores: {cores} for {options.cpu:g}")
+    if not limits.keeps_cpu and options.cpu != math.ceil(options.cpu):
+        missing.append(f"processor limit is rounded up to whole cores: {math.ceil(options.cpu)} for {options.cpu:g}")
     return tuple(missing)
 
 
