@@ -94,6 +94,10 @@ class DockerInstance:
             seconds=self._ended_after,
         )
 
+    def memory_kills(self) -> int:
+        """Return 1 once the engine has noticed that a process inside was ended for want of memory, else 0."""
+        return int(bool(self._inspect()["State"].get("OOMKilled")))
+
     def logs(self, lines: int) -> str:
         """Return the last lines of what the container printed."""
         try:

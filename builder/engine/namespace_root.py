@@ -3,8 +3,6 @@
 Runs inside the new mount namespace. Standard library only.
 """
 
-# ruff: noqa: PTH - paths here are arguments of system calls
-
 from __future__ import annotations
 
 import os

@@ -6,8 +6,6 @@ the socket or dies; the container dies with it too. Standard library only: after
 can be imported.
 """
 
-# ruff: noqa: PTH - after the root has changed nothing more can be imported, and paths are arguments of system calls
-
 from __future__ import annotations
 
 import errno

@@ -4,8 +4,6 @@ Layers are unpacked once per machine (``tree_layer``); a tree is hard links to t
 mounted read-only by whoever runs something in it.
 """
 
-# ruff: noqa: PTH - ten thousand files; plain strings are several times as fast
-
 from __future__ import annotations
 
 import fcntl
