@@ -226,7 +226,8 @@ def _encoded(name: str, flags: int) -> bytes:
 def read_archive(path: Path, *, name: str | None = None) -> list[Member]:
     """Return the files of an archive, by name. Directories are left out, as installers leave them.
 
-    ``name`` is what the archive is called where its file is not. Everything a careful reader would not unpack is a PlanError: all faults at once.
+    ``name`` is what the archive is called where its file is not. Everything a careful reader would not unpack is a
+    PlanError: all faults at once.
     """
     archive_name = name or path.name
     try:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.errors import BundleError, DigestMismatchError
+from builder.errors import BundleError, DigestMismatchError, StoreError
 from builder.oci.digest import Digest
 from builder.oci.entry import CHUNK, Content, Entry
+from builder.store.blobs import store_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,27 @@ class FileContent:
                 got=f"sha256:{hasher.hexdigest()}" if size == self.size else f"{size} bytes or more",
                 hint="leave the file alone during a build, then run the command again",
             )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SliceContent:
+    """Part of a blob."""
+
+    path: Path
+    label: str
+    offset: int
+    size: int
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes; a blob that ends too early is a StoreError."""
+        with store_faults("read blob", self.path), self.path.open("rb", buffering=0) as file:
+            file.seek(self.offset)
+            left = self.size
+            while left and (chunk := file.read(min(CHUNK, left))):
+                left -= len(chunk)
+                yield chunk
+        if left:
+            raise StoreError.of(f"{self.label}: the blob is shorter than it was", at=str(self.path))
 
 
 @dataclass(frozen=True, slots=True)

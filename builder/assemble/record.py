@@ -72,12 +72,10 @@ def is_listed(path: str, dist_info: str) -> bool:
 
 def write_record(rows: Iterable[Row], unlisted: Iterable[str]) -> bytes:
     """Return a RECORD: sorted by path, line feeds, ``unlisted`` paths with empty hash and size."""
-    lines: list[tuple[str, str, str]] = [
-        (row.path, f"{row.algorithm}={_encode(row.digest)}", str(row.size)) for row in rows
-    ]
-    lines += [(path, "", "") for path in unlisted]
+    lines = {row.path: (f"{row.algorithm}={_encode(row.digest)}", str(row.size)) for row in rows}
+    lines |= dict.fromkeys(unlisted, ("", ""))
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(sorted(lines, key=lambda line: line[0].encode()))
+    csv.writer(out, lineterminator="\n").writerows((path, *lines[path]) for path in sorted(lines, key=str.encode))
     return out.getvalue().encode()
 
 

@@ -1,4 +1,4 @@
-"""Commands a wheel brings (PyPA, "Entry points specification"), with the image's own interpreter in their first line."""
+"""Commands a wheel brings (PyPA, "Entry points specification"), with the image's interpreter in line one."""
 
 from __future__ import annotations
 
