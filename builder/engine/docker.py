@@ -14,7 +14,7 @@ import requests.exceptions
 from docker.types import Ulimit
 
 from builder.engine.archive import image_archive
-from builder.engine.build import build_with_buildkit, build_with_classic
+from builder.engine.build import build_with_buildkit, build_with_classic, buildkit_client
 from builder.engine.container import DockerInstance
 from builder.engine.locate import open_engine
 from builder.engine.runner import RunOptions
@@ -140,14 +140,17 @@ class DockerEngine:
         context: Path,
         *,
         tag: str,
-        buildkit: bool,
+        buildkit: bool | None = None,
         platform: str | None = None,
         progress: Callable[[str], None] = _nothing,
     ) -> str:
         """Build a context's Dockerfile with no network, by BuildKit or the classic builder, and return the image's ID.
 
-        A failing step is an EngineError with the step and the last lines it printed.
+        ``buildkit`` None takes BuildKit where a client on this machine can drive it. A failing step is an EngineError
+        with the step and the last lines it printed.
         """
+        if buildkit is None:
+            buildkit = not self.is_podman and buildkit_client() is not None
         if buildkit:
             build_with_buildkit(self._url, context, tag=tag, platform=platform)
         else:
@@ -194,6 +197,7 @@ class DockerEngine:
                 pids_limit=PROCESS_LIMIT if self._can("PidsLimit") else None,
                 ulimits=[Ulimit(name="core", soft=0, hard=0)],
                 ports=ports,
+                healthcheck=_probe_every(options.health_interval),
                 labels={RUN_LABEL: str(Path.cwd())},
                 **self._limits(options),
             )
@@ -270,6 +274,11 @@ class DockerEngine:
             if not present:
                 raise
         return lines
+
+
+def _probe_every(interval: float | None) -> dict[str, int] | None:
+    """Change a HEALTHCHECK's interval and nothing else: the engine takes what is not given from the image."""
+    return None if interval is None else {"interval": int(interval * 1e9)}
 
 
 def _counted(chunks: Iterator[bytes], total: int, progress: Callable[[str], None]) -> Iterator[bytes]:

@@ -82,7 +82,8 @@ class HealthcheckView:
 class ConfigView:
     """The image's configuration; names and values are ready to be written after ENV and LABEL."""
 
-    env: tuple[str, ...]
+    env: tuple[tuple[str, ...], ...]
+    """The variables of each ENV. A value with a dollar sign has one to itself: there, a name is no reference."""
     labels: tuple[str, ...]
     ports: tuple[str, ...]
     volumes: str | None
@@ -225,8 +226,11 @@ def _copies(plan: Plan) -> Iterator[CopyView]:
 
 def _config(config: ImageConfig) -> ConfigView:
     check = config.healthcheck
+    pairs = tuple(f"{name}={quoted(value, what=f'variable {name}')}" for name, value in config.env)
+    plain = tuple(pair for pair in pairs if "$" not in pair)
+    literal = tuple((pair,) for pair in pairs if "$" in pair)
     return ConfigView(
-        env=tuple(f"{name}={quoted(value, what=f'variable {name}')}" for name, value in config.env),
+        env=(*((plain,) if plain else ()), *literal),
         labels=tuple(f"{name}={quoted(value, what=f'label {name}')}" for name, value in sorted(config.labels.items())),
         ports=config.exposed_ports,
         volumes=array(config.volumes) if config.volumes else None,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -72,9 +74,16 @@ def python_tar() -> bytes:
         relative = path.relative_to(stdlib)
         if path.is_file() and not _LEFT_OUT & set(relative.parts) and not relative.parts[0].startswith("config-"):
             files[f"usr/lib/python{MINOR}/{relative}"] = path
-    for name, place in _libraries([program, *sorted((stdlib / "lib-dynload").glob("*.so"))]).items():
-        files[name] = place
+    files.update(_libraries([program, *sorted((stdlib / "lib-dynload").glob("*.so"))]))
     return tar_of(files, modes={"tmp": 0o1777})
+
+
+def program_tar(name: str, files: Mapping[str, bytes]) -> bytes:
+    """Return a root file system with one program of this machine, in /bin, its libraries, and further files."""
+    place = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin")
+    assert place, f"{name} is not installed"
+    program = Path(place).resolve()
+    return tar_of({f"bin/{name}": program, "tmp/.keep": b"", **files, **_libraries([program])}, modes={"tmp": 0o1777})
 
 
 def _libraries(programs: Iterable[Path]) -> dict[str, Path]:
