@@ -24,6 +24,7 @@ MAX_NODES = 200_000
 """More values than this, aliases expanded, is taken for an attack or an accident."""
 
 _TAG = "tag:yaml.org,2002:"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 
 
@@ -121,7 +122,9 @@ def read_document(content: bytes, *, name: str) -> Document:
         raise _syntax_error(error, name) from error
     except yaml.reader.ReaderError as error:
         raise BundleError.of(
-            "file holds a character YAML does not allow", at=name, got=f"U+{ord(str(error.character)):04X}"
+            "file holds a character YAML does not allow",
+            at=f"{name}:{text.count(chr(10), 0, error.position) + 1}",
+            got=f"U+{ord(text[error.position]):04X}",
         ) from error
     except RecursionError as error:
         raise BundleError.of("values are nested too deeply", at=name) from error
@@ -228,7 +231,7 @@ class _Builder:
 
     def _key(self, key: yaml.Node, path: KeyPath) -> str | None:
         if isinstance(key, yaml.ScalarNode) and key.tag == f"{_TAG}str":
-            return str(key.value)
+            return self._text(key.value, path, line=key.start_mark.line + 1)
         spelled = (
             key.value if isinstance(key, yaml.ScalarNode) else f"a {type(key).__name__.removesuffix('Node').lower()}"
         )
@@ -239,7 +242,7 @@ class _Builder:
         text: str = node.value
         match node.tag.removeprefix(_TAG):
             case "str" | "merge":
-                return text
+                return self._text(text, path)
             case "null":
                 return None
             case "bool" if text.lower() in ("true", "false"):
@@ -249,6 +252,16 @@ class _Builder:
             case _:
                 self._bad_tag(node, path)
                 return None
+
+    def _text(self, text: str, path: KeyPath, *, line: int | None = None) -> str | None:
+        r"""Return text with the pairs JSON escapes large characters by (``\ud83d\ude00``) joined."""
+        if not _SURROGATE.search(text):
+            return text
+        try:
+            return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+        except UnicodeDecodeError:
+            self._fault("text holds half of a surrogate pair", path, line=line, got=ascii(text)[1:-1])
+            return None
 
     def _number(self, text: str, kind: str, path: KeyPath) -> int | float | None:
         value: int | float

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.bundle.contract import ContractReading, read_contract
+from builder.bundle.model import Contract
+
+
+def read(source: str | bytes, python: str = "3.11") -> ContractReading:
+    return read_contract(source.encode() if isinstance(source, str) else source, name="score.py", python=python)
+
+
+OURS = "def load(model_dir): ...\ndef predict(model, records): ...\n"
+AZURE = "def init(): ...\ndef run(data): ...\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        OURS,
+        "def load(path, *, mode='r'): ...\ndef predict(m, r, threshold=0.5): ...\n",
+        "def load(*args): ...\ndef predict(*args, **kwargs): ...\n",
+        "import joblib\nload = joblib.load\ndef predict(model, records, /): ...\n",
+        "from impl import load, other as predict\n",
+        "try:\n    from fast import load\nexcept ImportError:\n    load = slow\nif True:\n    def predict(m, r): ...\n",
+        "with x:\n    def load(d): ...\nfor _ in a:\n    pass\nelse:\n    def predict(m, r): ...\n",
+        "load: object = make()\nload, predict = make()\n",
+        "@functools.cache\ndef load(): ...\n@wraps\ndef predict(): ...\n",
+        "# -*- coding: latin-1 -*-\n" + OURS,
+    ],
+)
+def test_load_and_predict_are_our_contract(source: str) -> None:
+    found = read(source)
+    assert found.contract is Contract.PREDICT
+    assert found.faults == ()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        AZURE,
+        "def init(): ...\ndef run(data, request_headers): ...\n",
+        "def init(flag=True): ...\n@input_schema('data', x)\n@output_schema(y)\ndef run(data, method='predict'): ...\n",
+        "from azureml.contrib.services.aml_request import rawhttp\ndef init(): ...\n@rawhttp\ndef run(request): ...\n",
+        "def load(d): ...\n" + AZURE,
+    ],
+)
+def test_init_and_run_are_azures_contract(source: str) -> None:
+    found = read(source)
+    assert found.contract is Contract.AZURE
+    assert found.faults == ()
+
+
+def test_the_script_is_never_run() -> None:
+    assert read("raise SystemExit('run')\n" + OURS).contract is Contract.PREDICT
+
+
+def test_both_contracts_are_one_too_many() -> None:
+    (fault,) = read(OURS + AZURE).faults
+    assert "two contracts" in fault.fact
+    assert fault.got == "load (line 1), predict (line 2), init (line 3), run (line 4)"
+
+
+@pytest.mark.parametrize(
+    ("source", "fact", "got"),
+    [
+        ("def score(x): ...\n", "keeps no scoring contract", "score"),
+        ("", "keeps no scoring contract", "no functions"),
+        ("def load(d): ...\n", "defines load but no predict", "load"),
+        ("def predict(m, r): ...\n", "defines predict but no load", "predict"),
+        ("def run(data): ...\n", "defines run but no init", "run"),
+        ("from impl import *\n", "by '*'", "no functions"),
+        ("class Model:\n    def load(self, d): ...\n    def predict(self, m, r): ...\n", "keeps no", "no functions"),
+        ("def outer():\n    def load(d): ...\n", "keeps no", "outer"),
+    ],
+)
+def test_a_script_without_a_contract_says_what_is_wanted(source: str, fact: str, got: str) -> None:
+    found = read(source)
+    assert found.contract is None
+    (fault,) = found.faults
+    assert fact in fault.fact
+    assert got in (fault.got or "")
+    assert "load(model_dir)" in (fault.want or "")
+
+
+@pytest.mark.parametrize(
+    ("source", "at", "fact"),
+    [
+        ("def load(): ...\ndef predict(m, r): ...\n", "score.py:1 load", "takes no arguments and gets 1"),
+        ("def load(d, extra): ...\ndef predict(m, r): ...\n", "score.py:1 load", "requires 2 arguments and gets 1"),
+        ("def load(d): ...\ndef predict(records): ...\n", "score.py:2 predict", "takes 1 argument and gets 2"),
+        ("def load(d): ...\ndef predict(m, r, k): ...\n", "score.py:2 predict", "requires 3 arguments and gets 2"),
+        ("def load(d, *, how): ...\ndef predict(m, r): ...\n", "score.py:1 load", "keyword argument how"),
+        ("def init(path): ...\ndef run(data): ...\n", "score.py:1 init", "requires 1 argument and gets none"),
+        ("def init(): ...\ndef run(): ...\n", "score.py:2 run", "takes no argument"),
+        ("def init(): ...\ndef run(request_headers): ...\n", "score.py:2 run", "takes no argument"),
+        ("def init(): ...\ndef run(*data): ...\n", "score.py:2 run", "Azure ML refuses"),
+        ("def init(): ...\ndef run(data, **more): ...\n", "score.py:2 run", "Azure ML refuses"),
+        ("def init(): ...\ndef run(data, /): ...\n", "score.py:2 run", "positional-only"),
+        ("async def load(d): ...\ndef predict(m, r): ...\n", "score.py:1 load", "async"),
+        ("class load: ...\ndef predict(m, r): ...\n", "score.py:1 load", "is a class"),
+    ],
+)
+def test_a_function_that_cannot_be_called_is_shown_as_it_is_and_as_wanted(source: str, at: str, fact: str) -> None:
+    found = read(source)
+    assert found.contract is None
+    (fault,) = found.faults
+    assert fault.at == at
+    assert fact in fault.fact
+    assert fault.want
+    assert fault.got
+
+
+def test_all_signature_faults_are_told_at_once() -> None:
+    assert len(read("def load(): ...\ndef predict(): ...\n").faults) == 2
+
+
+def test_a_syntax_error_names_file_line_and_text() -> None:
+    (fault,) = read("import os\ndef load(model_dir:\n    pass\n").faults
+    assert fault.at == "score.py:2"
+    assert fault.fact.startswith("syntax error: ")
+    assert fault.got == "def load(model_dir:"
+
+
+def test_syntax_newer_than_the_bundles_python_is_a_syntax_error() -> None:
+    source = "match x:\n    case 1: pass\n" + OURS
+    assert read(source, python="3.9").contract is None
+    assert read(source, python="3.11").contract is Contract.PREDICT
+
+
+@pytest.mark.parametrize(
+    ("rest", "contract"), [(OURS, Contract.PREDICT), (AZURE, Contract.AZURE), ("", None), (OURS + AZURE, None)]
+)
+def test_syntax_newer_than_the_reader_leaves_only_the_names(rest: str, contract: Contract | None) -> None:
+    found = read("def later[[\n" + rest, python="3.99")
+    assert found.contract is contract
+    assert bool(found.faults) == (contract is None)
+    if contract:
+        assert "only the names" in found.warnings[0]
+
+
+def test_a_null_byte_is_an_error_and_not_a_crash() -> None:
+    assert read(b"x = 1\0\n").faults[0].at is not None
+
+
+def test_a_script_in_no_known_encoding_is_an_error() -> None:
+    assert read(b"# -*- coding: klingon -*-\n").contract is None
+    assert read(b"x = '\xff'\n").contract is None
+
+
+def test_a_dubious_escape_is_not_our_business() -> None:
+    assert read("x = '\\d'\n" + OURS).contract is Contract.PREDICT
+
+
+@given(st.text(alphabet="def load(model_dir):\n\t predict,*=/@[]'\"", max_size=80))
+def test_any_text_is_read_or_refused(source: str) -> None:
+    found = read(source)
+    assert (found.contract is None) == bool(found.faults)
