@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from pip._internal.models.index import PyPI
+
 from builder.host.process import run
 
 # What would send pip's results elsewhere or change what it prints; index, proxy and TLS settings stay.
@@ -96,9 +98,11 @@ def uv_environment(settings: IndexSettings, environ: Mapping[str, str] | None = 
     }
     kept.pop("UV_INDEX_URL", None)
     kept.pop("UV_INDEX_STRATEGY", None)
+    # Of a version that several indexes have, uv looks at the first one's files only; pip's main index comes first.
+    indexes = [index for index in (settings.index or _default_index(), *settings.extra_indexes) if _is_there(index)]
     translated = {
-        "UV_DEFAULT_INDEX": settings.index,
-        "UV_INDEX": " ".join(index for index in settings.extra_indexes if _is_there(index)) or None,
+        "UV_INDEX": " ".join(indexes[:-1]) or None,
+        "UV_DEFAULT_INDEX": indexes[-1] if indexes else None,
         "UV_FIND_LINKS": ",".join(link for link in settings.find_links if _is_there(link)) or None,
         "UV_NO_INDEX": "1" if settings.no_index else None,
         "UV_INSECURE_HOST": " ".join(settings.trusted_hosts) or None,
@@ -134,6 +138,11 @@ def _parse_listing(listing: str) -> dict[str, dict[str, str]]:
             continue
         settings.setdefault(section, {})[key] = str(value)
     return settings
+
+
+def _default_index() -> str:
+    """Return the index pip itself uses when no setting names one."""
+    return str(PyPI.simple_url)
 
 
 def _is_true(text: str | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from builder.errors import DigestMismatchError, Fault
 from builder.lock.model import LockedWheel
@@ -10,6 +10,7 @@ from builder.lock.pins import Pin
 from builder.lock.pip import download_wheels, take_in
 from builder.lock.requirements import Wanted
 from builder.lock.target import Target
+from builder.oci.digest import Digest
 from builder.store.blobs import BlobStore
 from builder.store.records import Records
 
@@ -22,18 +23,21 @@ def select_wheels(
     store: BlobStore,
     *,
     wanted: Wanted = _NOTHING,
+    kept: Sequence[Pin] = (),
     progress: Callable[[str], None] | None = None,
 ) -> tuple[LockedWheel, ...]:
     """Return the wheel pip would install on the target for each pin, sorted by name; all are in the store then.
 
     A wheel must have one of its pin's hashes, where it has any, and one of the author's (``wanted.hashes``), where
-    the author gives some. What was chosen for the same hashes before, and is in the store, is not asked for again.
+    the author gives some. What was chosen for the same hashes before (the pin's, or for a version in ``kept`` one of
+    those) and is in the store, is not asked for again.
     """
+    hints = {(pin.name, pin.version): pin.hashes for pin in kept}
     records = Records(store.root, "wheels")
     known: list[LockedWheel] = []
     unknown: list[Pin] = []
     for pin in pins:
-        wheel = _recall(records, pin, target, store)
+        wheel = _recall(records, pin, target, store, hints.get((pin.name, pin.version), frozenset()))
         if wheel is None:
             unknown.append(pin)
         else:
@@ -46,8 +50,8 @@ def select_wheels(
         by_name = {pin.name: pin for pin in unknown}
         _verify(fresh, by_name, wanted)
         for wheel in fresh:
-            if by_name[wheel.name].hashes:
-                records.put(_key(by_name[wheel.name], target), wheel.to_dict())
+            for hashes in (by_name[wheel.name].hashes, frozenset({wheel.digest})):
+                records.put(_key(by_name[wheel.name], hashes, target), wheel.to_dict())
         known += fresh
     return tuple(sorted(known))
 
@@ -67,21 +71,25 @@ def _verify(wheels: Sequence[LockedWheel], pins: dict[str, Pin], wanted: Wanted)
         raise DigestMismatchError(faults, hint="find out why the index serves other bytes, or mend the hashes")
 
 
-def _key(pin: Pin, target: Target) -> dict[str, object]:
+def _key(pin: Pin, hashes: Iterable[Digest], target: Target) -> dict[str, object]:
     return {
         "name": pin.name,
         "version": pin.version,
-        "hashes": sorted(str(digest) for digest in pin.hashes),
+        "hashes": sorted(str(digest) for digest in hashes),
         "python": target.python,
         "tags": list(target.platform_tags()),
     }
 
 
-def _recall(records: Records, pin: Pin, target: Target, store: BlobStore) -> LockedWheel | None:
-    if not pin.hashes:
-        return None
-    try:
-        wheel = LockedWheel.from_dict(records.get(_key(pin, target)) or {})
-    except (KeyError, TypeError, ValueError):
-        return None
-    return wheel if wheel.digest in pin.hashes and store.has(wheel.digest) else None
+def _recall(
+    records: Records, pin: Pin, target: Target, store: BlobStore, hints: frozenset[Digest]
+) -> LockedWheel | None:
+    alternatives = [pin.hashes] if pin.hashes else [frozenset({digest}) for digest in sorted(hints)]
+    for hashes in alternatives:
+        try:
+            wheel = LockedWheel.from_dict(records.get(_key(pin, hashes, target)) or {})
+        except (KeyError, TypeError, ValueError):
+            continue
+        if wheel.digest in hashes and store.has(wheel.digest):
+            return wheel
+    return None
