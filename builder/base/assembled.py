@@ -205,8 +205,7 @@ def system_entries(
     tree = Tree(base.definition.removals)
     for package in unpacked:
         tree.add_package(package)
-    below = frozenset(entry.path for entry in _tree(base, platform, store).entries())
-    return tree.entries(without=below)
+    return tree.entries(upon=_tree(base, platform, store).entries())
 
 
 def _tree(base: BaseImage, platform: Platform, store: BlobStore) -> Tree:

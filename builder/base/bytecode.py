@@ -75,7 +75,9 @@ def _compile(
     try:
         with store_faults("write to the store", work):
             root = work / "root"
-            _materialise((entry for entry in host_tree if entry.path.startswith(("usr/bin/", "usr/lib/", "usr/lib64/"))), root)
+            _materialise(
+                (entry for entry in host_tree if entry.path.startswith(("usr/bin/", "usr/lib/", "usr/lib64/"))), root
+            )
             _materialise(sources, work / "source")
         tag = f"cpython-{interpreter.rpartition('python')[2].replace('.', '')}"
         jobs, paths = [], []
@@ -84,7 +86,9 @@ def _compile(
             paths.append(f"{folder}/__pycache__/{name.removesuffix('.py')}.{tag}.pyc")
             jobs.append([str(work / "source" / source.path), str(work / "out" / paths[-1]), f"/{source.path}"])
         done = _run(root, interpreter, host, jobs)
-        return _pack([(path, work / "out" / path) for path, job in zip(paths, jobs, strict=True) if job[1] in done], store)
+        return _pack(
+            [(path, work / "out" / path) for path, job in zip(paths, jobs, strict=True) if job[1] in done], store
+        )
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

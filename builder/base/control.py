@@ -87,6 +87,4 @@ Alternatives = tuple[Relation, ...]
 
 def read_relations(value: str) -> tuple[Alternatives, ...]:
     """Read ``a | b, c (>= 1)``: all of the groups, any one of each."""
-    return tuple(
-        tuple(Relation.parse(one) for one in group.split("|")) for group in value.split(",") if group.strip()
-    )
+    return tuple(tuple(Relation.parse(one) for one in group.split("|")) for group in value.split(",") if group.strip())

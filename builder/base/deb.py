@@ -48,9 +48,8 @@ _DECOMPRESSORS: Mapping[str, Callable[[], _Decompressor]] = {
 class UnpackedDeb:
     """A package taken apart: what it says of itself, its scripts, and its files as they are in the package.
 
-    Paths of ``entries`` are as the package has them (``lib/x`` and ``usr/lib/x`` are different); hard links are
-    files of their own, owners and time are dropped, and modes keep only the nine permission bits and setuid, setgid
-    and sticky.
+    Paths of ``entries``, and targets of hard links, are as the package has them (``lib/x`` and ``usr/lib/x`` are
+    different); a hard link follows the file it is a name of. Owners and times are dropped.
     """
 
     deb: LockedDeb
@@ -81,9 +80,7 @@ def _unpack(deb: LockedDeb, store: BlobStore) -> UnpackedDeb:
     text = files.get("control", "")
     control = next(read_paragraphs(text.splitlines()), {})
     if (control.get("Package"), control.get("Version")) != (deb.name, deb.version):
-        raise _damaged(
-            deb, f"it says it is {control.get('Package', 'nothing')} {control.get('Version', '')}".rstrip()
-        )
+        raise _damaged(deb, f"it says it is {control.get('Package', 'nothing')} {control.get('Version', '')}".rstrip())
     key = deb.digest.hex
     known = records.get(key)
     data = Digest(known) if known else None
@@ -170,7 +167,7 @@ def _entries(deb: LockedDeb, data: Digest, store: BlobStore) -> Iterator[Entry]:
 
 
 def _tar_entries(deb: LockedDeb, data: Digest, store: BlobStore, file: BinaryIO) -> Iterator[Entry]:
-    contents: dict[str, Entry] = {}
+    files: set[str] = set()
     with tarfile.open(fileobj=file, mode="r:") as tar:
         for member in tar:
             path = _checked_path(deb, member.name)
@@ -183,14 +180,14 @@ def _tar_entries(deb: LockedDeb, data: Digest, store: BlobStore, file: BinaryIO)
                 _check_link(deb, path, member.linkname)
                 yield Entry.symlink(path, member.linkname)
             elif member.islnk():
-                target = contents.get(_checked_path(deb, member.linkname))
-                if target is None:
+                target = _checked_path(deb, member.linkname)
+                if target not in files:
                     raise _damaged(deb, f"hard link to {member.linkname}, which is not before it", at=path)
-                yield Entry(path=path, kind=EntryKind.FILE, mode=target.mode, content=target.content)
+                yield Entry(path=path, kind=EntryKind.HARDLINK, mode=mode, link=target)
             elif member.isreg() and not member.issparse():
                 content = BlobSlice(store, data, member.offset_data, member.size) if member.size else InlineContent(b"")
-                contents[path] = Entry.file(path, content, mode=mode)
-                yield contents[path]
+                files.add(path)
+                yield Entry.file(path, content, mode=mode)
             else:
                 raise _damaged(deb, "a device or other special file has no place in an image", at=path)
 

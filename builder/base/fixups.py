@@ -9,12 +9,12 @@ from builder.oci.entry import Entry, EntryKind, InlineContent
 
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 
-_PASSWD = """\
+_ACCOUNTS = """\
 root:x:0:0:root:/root:/usr/sbin/nologin
 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 kiln:x:10001:0:ModelKiln:/tmp:/usr/sbin/nologin
 """
-_GROUP = """\
+_GROUPS = """\
 root:x:0:
 tty:x:5:
 mail:x:8:
@@ -23,7 +23,7 @@ staff:x:50:
 users:x:100:
 nogroup:x:65534:
 """
-_SHADOW = """\
+_LOGINS = """\
 root:*:::::::
 nobody:*:::::::
 kiln:*:::::::
@@ -55,9 +55,9 @@ def apply_fixups(tree: Tree, definition: BaseDefinition) -> None:
     for path, target in _LINKS.items():
         tree.put(Entry.symlink(path, target))
     for path, text, mode in (
-        ("etc/passwd", _PASSWD, 0o644),
-        ("etc/group", _GROUP, 0o644),
-        ("etc/shadow", _SHADOW, 0o640),
+        ("etc/passwd", _ACCOUNTS, 0o644),
+        ("etc/group", _GROUPS, 0o644),
+        ("etc/shadow", _LOGINS, 0o640),
         ("etc/timezone", "Etc/UTC\n", 0o644),
     ):
         tree.put(Entry.file(path, InlineContent(text.encode()), mode=mode))
@@ -69,7 +69,7 @@ def apply_fixups(tree: Tree, definition: BaseDefinition) -> None:
 def _merge_usr(tree: Tree) -> None:
     """Link ``/lib`` and the like into ``/usr``, where the programs' loader and interpreter lines expect them."""
     for name in sorted(MERGED):
-        if tree.get(f"usr/{name}") or any(tree.below(f"usr/{name}")):
+        if tree.holds_below(f"usr/{name}"):
             tree.put(Entry.symlink(name, f"usr/{name}"))
 
 
@@ -96,5 +96,8 @@ def _link_python(tree: Tree, definition: BaseDefinition) -> None:
         raise BaseImageError.of(
             f"base {definition.name} has no interpreter", at=definition.interpreter, want="a regular file"
         )
+    customize = tree.get(f"usr/lib/python{definition.python}/sitecustomize.py")
+    if customize is not None and customize.link and tree.get(customize.link.lstrip("/")) is None:
+        tree.put(Entry.file(customize.link.lstrip("/"), InlineContent(b"# empty, so that the link leads somewhere\n")))
     tree.put(Entry.symlink("usr/bin/python3", path.rpartition("/")[2]))
     tree.put(Entry.symlink("usr/bin/python", "python3"))

@@ -31,8 +31,9 @@ def read_releases(definition: BaseDefinition, mirrors: Mirrors, *, keyring: Path
 
 
 def read_universe(releases: Sequence[Release], *, components: Sequence[str], architecture: str) -> Universe:
-    """Gather all packages of these suites for one architecture. An archive names components below ``updates/``
-    where it is the security archive of old; both names are tried.
+    """Gather all packages of these suites for one architecture.
+
+    The security archive calls its components ``updates/main`` and so on where it means to; both names are tried.
     """
     packages: list[Package] = []
     for release in releases:

@@ -14,26 +14,35 @@ from builder.errors import BaseImageError, Fault
 from builder.oci.entry import Entry, InlineContent
 
 STANDS_IN: Mapping[str, str] = {
+    r"bash": "it registers a manual page",
     r"base-files": "folders, links and modes are made by the fixups",
     r"ca-certificates": "the bundle of certificates is composed by the fixups",
+    r"dash": "it settles who owns /bin/sh, and the link is in the package",
+    r"debianutils": "the link from which is put in place; nobody logs in, so /etc/shells is not kept",
     r"fontconfig": "it fills a cache, which fontconfig makes by itself where it may write",
     r"fontconfig-config": "it links optional rendering rules; the ones in the package hold",
     r"libc-bin": "nsswitch.conf is put in place by the fixups; the loader finds its folders without a cache",
     r"libc6": "it checks the running kernel and restarts services on upgrades",
+    r"libgcrypt20": "it only cleans up after old versions",
     r"libglib2\.0-0(t64)?": "it indexes plug-ins of GIO, which work without an index",
     r"libgssapi-krb5-2": "it only acts on upgrades from Debian 8",
     r"libpython3\.\d+-minimal": "the standard library is compiled when the tree is made",
+    r"libselinux1": "it removes a cache of old versions",
     r"libsensors(5|-config)": "it only removes files of old versions",
     r"netbase": "engines write /etc/hosts; the rest are defaults of the kernel",
+    r"openssl": "it only acts where /usr/lib/ssl is missing",
+    r"python3-distutils": "the standard library is compiled when the tree is made",
     r"python3\.\d+(-minimal)?": "the standard library is compiled when the tree is made",
     r"readline-common": "it puts a default inputrc in place, which readline has built in",
     r"shared-mime-info": "it fills a cache that desktops use",
     r"tzdata": "the fixups set the time zone to UTC",
+    r"x11-common": "it starts a service that makes folders for an X server",
     r"unixodbc-common": "an empty odbcinst.ini is put in place",
 }
 """Packages with scripts that matter, and what is done instead."""
 
 FILES: Mapping[str, tuple[Entry, ...]] = {
+    "debianutils": (Entry.symlink("usr/bin/which", "which.debianutils"),),
     "unixodbc-common": (Entry.file("etc/odbcinst.ini", InlineContent(b"")),),
 }
 """Files that scripts would have made, by package."""
@@ -41,7 +50,9 @@ FILES: Mapping[str, tuple[Entry, ...]] = {
 _IDLE = re.compile(
     r"""
       set\s+-[eux]+ | exit\s+0 | : | true | return\s+0
-    | (if|elif)\s.*;\s*then | (if|elif)\s.* | then | else | fi | case\s.*\sin | esac | ;; | [^()`$]*\)(\s*(;;|:|exit\s+0))? | done | \{ | \}
+    | (if|elif)\s.* | then | else | fi
+    | case\s.*\sin | esac | ;; | [^()`$]*\)(\s*(;;|:|exit\s+0))?
+    | done | \{ | \}
     | for\s+\w+\s+in\s[^`$]*;\s*do
     | echo\s.* | exit\s+1
     | (dpkg-maintscript-helper|dpkg-trigger)\s.* | (/sbin/)?ldconfig

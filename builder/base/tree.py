@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import translate
 
-from builder.base.definition import Removal
 from builder.base.deb import UnpackedDeb
+from builder.base.definition import Removal
 from builder.base.scripts import FILES
 from builder.errors import BaseImageError
 from builder.oci.entry import Entry, EntryKind, InlineContent, sort_key
@@ -25,7 +26,10 @@ class Tree:
         self._entries: dict[str, Entry] = {}
         self._owners: dict[str, str] = {}
         self._removals = [
-            (re.compile("|".join(map(translate, rule.paths))), re.compile("|".join(map(translate, rule.keep)) or r"\Z."))
+            (
+                re.compile("|".join(map(translate, rule.paths))),
+                re.compile("|".join(map(translate, rule.keep)) or r"\Z."),
+            )
             for rule in removals
         ]
 
@@ -35,11 +39,15 @@ class Tree:
         Two packages with different files at one path are a BaseImageError that names both.
         """
         name = package.deb.name
+        files = {entry.path: entry for entry in package.entries}
         for entry in package.entries:
             path = merged(entry.path)
             if path in MERGED or (self.is_removed(path) and not _is_shared_licence(entry)):
                 continue
-            self._add(_plain(entry, path), owner=name)
+            if entry.kind is EntryKind.HARDLINK:
+                self._add(self._linked(files[entry.link], path), owner=name)
+            else:
+                self._add(_plain(entry, path), owner=name)
         for entry in FILES.get(name, ()):
             self._add(entry, owner=name)
         kept = (line for line in package.md5sums.splitlines() if merged(line.partition("  ")[2]) in self._entries)
@@ -54,6 +62,10 @@ class Tree:
         """Return what is at a path."""
         return self._entries.get(path)
 
+    def holds_below(self, folder: str) -> bool:
+        """Tell whether anything is below a folder."""
+        return any(path.startswith(f"{folder}/") for path in self._entries)
+
     def below(self, folder: str) -> Iterator[Entry]:
         """Yield the files below a folder, sorted."""
         prefix = f"{folder}/"
@@ -65,16 +77,18 @@ class Tree:
         """Tell whether the definition leaves a path out."""
         return any(paths.match(path) and not keep.match(path) for paths, keep in self._removals)
 
-    def entries(self, *, without: Collection[str] = frozenset()) -> tuple[Entry, ...]:
-        """Return the sorted tree with every parent there; folders that are in ``without`` are left out.
+    def entries(self, *, upon: Iterable[Entry] = ()) -> tuple[Entry, ...]:
+        """Return the sorted tree with every parent there, without what is the same in the tree ``upon`` which it lies.
 
-        A file that is in ``without`` too is a BaseImageError.
+        A path that both have, with different things there, is a BaseImageError.
         """
         self._fill_parents()
+        below = {entry.path: entry for entry in upon}
         out: list[Entry] = []
         for entry in self._entries.values():
-            if entry.path in without:
-                if entry.kind is EntryKind.DIRECTORY:
+            before = below.get(entry.path)
+            if before is not None:
+                if before.kind is entry.kind and (entry.kind is EntryKind.DIRECTORY or _same(before, entry)):
                     continue
                 raise BaseImageError.of(
                     f"package {self._owners.get(entry.path, '?')} would replace a file of the base", at=f"/{entry.path}"
@@ -92,6 +106,16 @@ class Tree:
                 f"packages {self._owners.get(entry.path, '?')} and {owner} have different things at one path",
                 at=f"/{entry.path}",
             )
+
+    def _linked(self, target: Entry, path: str) -> Entry:
+        """Return a second name of a file as a symbolic link, which every builder and store keeps as it is.
+
+        Where the first name is left out, the second becomes the file.
+        """
+        first = merged(target.path)
+        if first in self._entries:
+            return Entry.symlink(path, posixpath.relpath(first, posixpath.dirname(path)))
+        return _plain(target, path)
 
     def _fill_parents(self) -> None:
         for path in list(self._entries):
