@@ -1,0 +1,1 @@
+"""The server process: HTTP, validation, batching, health, metrics, and the supervision of workers."""

@@ -1,0 +1,158 @@
+"""The server's event loop, from taking over the listening socket to the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+import uvloop
+
+from ..bundle import Bundle
+from ..serve import EXIT_CONFIGURATION, EXIT_LOAD_FAILED
+from ..settings import Settings
+from ..spawn import Spawned
+from .application import Application
+from .connection import Connection, Gate
+from .intake import Reader
+from .logs import Log
+from .measures import Measures
+from .message import Request
+from .pool import Pool
+from .schema import SchemaError
+
+SWEEP = 0.5
+"""Seconds between looks for clients that take too long."""
+
+
+def run(
+    bundle: Bundle,
+    settings: Settings,
+    listener: socket.socket,
+    spawned: list[Spawned],
+    worker_environment: Mapping[str, str],
+) -> int:
+    """Serve until a signal or a model that never loads; return the exit code."""
+    log = Log()
+    try:
+        reader = Reader(bundle)
+    except SchemaError as error:
+        log.write("critical", str(error))
+        log.close()
+        return EXIT_CONFIGURATION
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(Server(bundle, settings, log, reader).serve(listener, spawned, worker_environment))
+    finally:
+        log.close()
+
+
+class Server:
+    """One run of the service."""
+
+    def __init__(self, bundle: Bundle, settings: Settings, log: Log, reader: Reader) -> None:
+        self._bundle = bundle
+        self._settings = settings
+        self._log = log
+        self._reader = reader
+        self._stop: asyncio.Future[int]
+        self._draining = False
+
+    async def serve(self, listener: socket.socket, spawned: list[Spawned], environment: Mapping[str, str]) -> int:
+        """Serve; return 0 after a drain, another code when the model never loads."""
+        loop = asyncio.get_running_loop()
+        self._stop = loop.create_future()
+        loop.set_exception_handler(self._log_exception)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled, number)
+        measures = Measures(self._bundle)
+        pool = Pool(
+            bundle=self._bundle,
+            settings=self._settings,
+            loop=loop,
+            log=self._log,
+            measures=measures,
+            environment=environment,
+            give_up=lambda: self._end(EXIT_LOAD_FAILED),
+        )
+        application: Application | None = None
+
+        def handle(request: Request) -> None:
+            if application is not None:
+                application.handle(request)
+
+        gate = Gate(settings=self._settings, handler=handle, loop=loop)
+        gate.most_buffered = max(gate.most_buffered, 4 * self._settings.max_body)
+        application = Application(
+            bundle=self._bundle,
+            settings=self._settings,
+            pool=pool,
+            reader=self._reader,
+            log=self._log,
+            measures=measures,
+            count_connections=lambda: len(gate.connections),
+        )
+        pool.start(spawned, application.make_warm_up)
+        server = await loop.create_server(lambda: Connection(gate), sock=listener, backlog=1024)
+        self._log.write(
+            "info",
+            "listening",
+            port=listener.getsockname()[1],
+            model=self._bundle.name,
+            version=self._bundle.version,
+            workers=self._settings.workers,
+            threads=self._settings.threads,
+            cores=self._settings.cores,
+            pid=os.getpid(),
+        )
+        sweeper = loop.create_task(self._sweep(gate))
+        try:
+            code = await self._stop
+            pool.stop()
+            server.close()
+            if code == 0:
+                await self._drain(gate, pool)
+        finally:
+            sweeper.cancel()
+            gate.abort()
+            pool.close()
+        return code
+
+    def _log_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        more = {"exception": "".join(traceback.format_exception(error))} if error is not None else {}
+        self._log.write("error", str(context.get("message")), **more)
+
+    async def _sweep(self, gate: Gate) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            gate.sweep()
+
+    async def _drain(self, gate: Gate, pool: Pool) -> None:
+        """Answer what is open, within the grace period."""
+        gate.close_idle()
+        gate.drained = asyncio.Event()
+        if gate.connections:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(gate.drained.wait(), self._settings.shutdown_grace)
+        left = pool.count_open()
+        self._log.write("warning" if left else "info", "drained" if not left else f"{left} requests were given up")
+
+    def _signalled(self, number: int) -> None:
+        name = signal.Signals(number).name
+        if self._draining:
+            self._log.write("warning", f"{name} again: ending at once")
+            self._log.close(0.2)
+            os._exit(128 + number)
+        self._draining = True
+        self._log.write("info", f"{name}: draining")
+        self._end(0)
+
+    def _end(self, code: int) -> None:
+        if not self._stop.done():
+            self._stop.set_result(code)

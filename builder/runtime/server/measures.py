@@ -1,0 +1,69 @@
+"""What the service counts, and the page at ``/metrics``."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter as Tally
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from ..bundle import Bundle
+from .metrics import LATENCIES, SIZES, Counter, Gauge, Histogram, Labels, read_resident_bytes, render
+
+if TYPE_CHECKING:
+    from .pool import Pool
+
+LOADS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+
+
+class Measures:
+    """Every metric by name."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.requests = Counter("kiln_requests_total", "Requests answered.", ("route", "code"))
+        self.request_seconds = Histogram(
+            "kiln_request_seconds", "Time from the first byte of a request to its answer.", LATENCIES, ("route",)
+        )
+        self.queue_seconds = Histogram("kiln_queue_seconds", "Time a request waited for a worker.", LATENCIES)
+        self.predict_seconds = Histogram("kiln_predict_seconds", "Time a batch spent in the model's code.", LATENCIES)
+        self.batch_records = Histogram("kiln_batch_records", "Records scored in one call.", SIZES)
+        self.worker_restarts = Counter("kiln_worker_restarts_total", "Workers that ended and why.", ("reason",))
+        self.load_seconds = Histogram("kiln_model_load_seconds", "Time to import the code and load the model.", LOADS)
+        self._info = Gauge(
+            "kiln_model_info",
+            "The model that is served.",
+            lambda: {(bundle.name, bundle.version, bundle.contract): 1},
+            ("name", "version", "contract"),
+        )
+        self._started = time.time()
+
+    def render(self, pool: Pool, connections: Callable[[], int], dropped: Callable[[], int]) -> bytes:
+        """Return the page, looking up what is a state of now."""
+
+        def count_states() -> Mapping[Labels, float]:
+            return {(state,): number for state, number in Tally(worker.state for worker in pool.workers).items()}
+
+        def read_workers() -> Mapping[Labels, float]:
+            return {(str(worker.pid),): read_resident_bytes(worker.pid) for worker in pool.workers}
+
+        return render(
+            [
+                self._info,
+                self.requests,
+                self.request_seconds,
+                self.queue_seconds,
+                self.predict_seconds,
+                self.batch_records,
+                self.worker_restarts,
+                self.load_seconds,
+                Gauge("kiln_model_ready", "1 when the model is loaded.", lambda: float(pool.state == "ready")),
+                Gauge("kiln_requests_in_flight", "Requests queued or being scored.", pool.count_open),
+                Gauge("kiln_queue_length", "Requests that wait for a worker.", lambda: len(pool.queue)),
+                Gauge("kiln_connections", "Open connections.", connections),
+                Gauge("kiln_workers", "Workers by state.", count_states, ("state",)),
+                Gauge("kiln_log_lines_dropped", "Log lines nobody read in time.", dropped),
+                Gauge("kiln_worker_resident_memory_bytes", "Resident memory of a worker.", read_workers, ("pid",)),
+                Gauge("process_resident_memory_bytes", "Resident memory of the server.", read_resident_bytes),
+                Gauge("process_start_time_seconds", "Start of the server since the epoch.", lambda: self._started),
+            ]
+        )

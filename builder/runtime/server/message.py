@@ -1,0 +1,132 @@
+"""A request as it was read, a response as it will be written. Header names are lower case."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+from random import getrandbits
+from typing import Protocol
+
+import msgspec
+
+JSON = "application/json"
+LONGEST_ID = 100
+STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class Response:
+    """A whole answer. ``headers`` do not hold content-type, content-length, date or connection."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: Headers = ()
+
+
+class Sender(Protocol):
+    """The connection a request came by."""
+
+    peer: str
+
+    def send(self, request: Request, response: Response) -> None:
+        """Write the response to this request, once."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One request. ``started`` is on the clock of the event loop; ``gone`` turns true when the client hangs up."""
+
+    sender: Sender
+    started: float
+    method: str = ""
+    target: bytes = b""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    chunks: list[bytes] = field(default_factory=list)
+    size: int = 0
+    keep_alive: bool = True
+    gone: bool = False
+    answered: bool = False
+    refusal: Response | None = None
+    request_id: str = ""
+    route: str = "other"
+    scoring: tuple[float, float, int] | None = None
+    """Seconds in the queue, seconds in the model, records in the batch; once it has been scored."""
+
+    def get_header(self, name: str) -> str | None:
+        """Return the first header of this name."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+    @property
+    def body(self) -> bytes:
+        """The whole body."""
+        return self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
+
+    @property
+    def path(self) -> str:
+        """The path without the query, as it was sent."""
+        return self.target.partition(b"?")[0].decode("latin-1")
+
+    @property
+    def query(self) -> str:
+        """The query without the question mark, as it was sent."""
+        return self.target.partition(b"?")[2].decode("latin-1")
+
+    def respond(self, response: Response) -> None:
+        """Send the response; a second one, or one to a client that is gone, is dropped."""
+        if not self.answered:
+            self.answered = True
+            self.sender.send(self, response)
+
+
+def make_request_id() -> str:
+    """Return a new random UUID (version 4) as text."""
+    text = f"{getrandbits(128):032x}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+
+
+def is_printable(text: str) -> bool:
+    """Say whether a header value from outside may be sent back in a header."""
+    return text.isascii() and text.isprintable()
+
+
+def to_json(value: object) -> bytes:
+    """Return the value as JSON."""
+    return msgspec.json.encode(value)
+
+
+class Clock:
+    """The ``Date`` header, made once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._line = b""
+
+    def line(self) -> bytes:
+        """Return the header line of now."""
+        now = int(time.time())
+        if now != self._second:
+            self._second = now
+            self._line = f"date: {formatdate(now, usegmt=True)}\r\n".encode()
+        return self._line
+
+
+CLOCK = Clock()
+
+
+def serialise(response: Response, *, head_only: bool, close: bool) -> bytes:
+    """Return the bytes of a response."""
+    more = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
+    head = (
+        f"content-type: {response.content_type}\r\ncontent-length: {len(response.body)}\r\n"
+        f"{more}{'connection: close' if close else 'connection: keep-alive'}\r\n\r\n"
+    )
+    line = STATUS_LINES.get(response.status) or f"HTTP/1.1 {response.status} Unknown\r\n".encode()
+    return b"".join((line, CLOCK.line(), head.encode("latin-1"), b"" if head_only else response.body))

@@ -1,0 +1,134 @@
+"""The server's end of one worker process: messages, output, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from ..spawn import Spawned
+from ..wire import FAILED, READY, RESULT, SCORE, Unpacker, pack
+from .logs import Log
+from .work import Work
+
+LOADING, WARMING, IDLE, BUSY, DEAD = "loading", "warming", "idle", "busy", "dead"
+LONGEST_LINE = 65536
+
+
+class Overseer(Protocol):
+    """Who is told what a worker does."""
+
+    def worker_ready(self, worker: Worker, seconds: float) -> None:
+        """The model is loaded."""
+        ...
+
+    def worker_failed(self, worker: Worker, traceback: str) -> None:
+        """The model does not load."""
+        ...
+
+    def worker_answered(self, worker: Worker, batch: list[Work], outcomes: list[tuple[str, Any]], spent: float) -> None:
+        """A batch is done."""
+        ...
+
+    def worker_hung_up(self, worker: Worker) -> None:
+        """The channel is closed: the process is ending or has ended."""
+        ...
+
+
+class Lines(asyncio.Protocol):
+    """Cuts a worker's output into lines."""
+
+    def __init__(self, take: Callable[[bytes], None]) -> None:
+        self._take = take
+        self._rest = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Take what is whole."""
+        *lines, rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._take(line)
+        if len(rest) > LONGEST_LINE and not rest.startswith(b"\x1e"):
+            self._take(rest)
+            rest = b""
+        self._rest = rest
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Take what is left."""
+        if self._rest:
+            self._take(self._rest)
+            self._rest = b""
+
+
+class Worker(asyncio.Protocol):
+    """One worker process. It holds at most one batch at a time."""
+
+    def __init__(self, spawned: Spawned, overseer: Overseer, loop: asyncio.AbstractEventLoop, log: Log) -> None:
+        self.pid = spawned.pid
+        self.started = time.monotonic()
+        self.state = LOADING
+        self.busy_since = 0.0
+        self.batch: list[Work] = []
+        self.killed_for = ""
+        self._spawned = spawned
+        self._overseer = overseer
+        self._loop = loop
+        self._log = log
+        self._unpacker = Unpacker()
+        self._transport: asyncio.Transport | None = None
+        self._number = 0
+
+    async def attach(self) -> None:
+        """Begin to listen to the process."""
+        output = os.fdopen(self._spawned.output, "rb", buffering=0)
+        await self._loop.connect_read_pipe(lambda: Lines(lambda line: self._log.add_output(line, self.pid)), output)
+        await self._loop.create_unix_connection(lambda: self, sock=self._spawned.channel)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the channel."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is not a subclass
+
+    def data_received(self, data: bytes) -> None:
+        """Act on the messages that are whole."""
+        for message in self._unpacker.feed(data):
+            match message:
+                case (kind, seconds) if kind == READY:
+                    self._overseer.worker_ready(self, seconds)
+                case (kind, traceback) if kind == FAILED:
+                    self._overseer.worker_failed(self, traceback)
+                case (kind, number, outcomes, spent) if kind == RESULT and number == self._number:
+                    batch, self.batch = self.batch, []
+                    self._overseer.worker_answered(self, batch, outcomes, spent)
+                case _:
+                    self._log.write("error", f"a message of a worker makes no sense: {message[:1]!r}", pid=self.pid)
+                    self.kill("nonsense")
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """The process is ending."""
+        self._transport = None
+        self._overseer.worker_hung_up(self)
+
+    def send(self, batch: list[Work]) -> None:
+        """Give the worker a batch."""
+        self._number += 1
+        self.batch = batch
+        self.busy_since = time.monotonic()
+        if self._transport is not None:
+            self._transport.write(pack((SCORE, self._number, [(work.request_id, work.payload) for work in batch])))
+
+    def close(self) -> None:
+        """Let the process end by itself once it is idle."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def kill(self, reason: str) -> None:
+        """End the process and whatever it started, at once."""
+        self.killed_for = self.killed_for or reason
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        except PermissionError:
+            os.kill(self.pid, signal.SIGKILL)

@@ -1,0 +1,56 @@
+"""Messages between the server and a worker over a socket pair.
+
+A frame is four bytes of length, little endian, and the marshalled message: a tuple of plain values whose first item
+is its kind. Both ends are the same interpreter, which is all that marshal asks for.
+"""
+
+from __future__ import annotations
+
+import marshal
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+HEADER = struct.Struct("<I")
+
+SCORE = "score"
+"""To a worker: (SCORE, batch number, [(request id, payload), …])."""
+READY = "ready"
+"""From a worker: (READY, seconds the load took)."""
+FAILED = "failed"
+"""From a worker: (FAILED, traceback). It ends after that."""
+RESULT = "result"
+"""From a worker: (RESULT, batch number, [(outcome, value), …], seconds spent in the author's code)."""
+
+OK = "ok"
+"""The outcome of one request: value is its list of predictions, or the text of its answer for Azure ML's contract."""
+USER_ERROR = "user"
+"""The author's code raised; the traceback is in the log."""
+INTERNAL_ERROR = "internal"
+"""The author's code answered something that cannot be sent; the reason is in the log."""
+
+
+def pack(message: tuple[Any, ...]) -> bytes:
+    """Return the frame of a message."""
+    body = marshal.dumps(message)
+    return HEADER.pack(len(body)) + body
+
+
+class Unpacker:
+    """Turns a stream of bytes back into messages."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[Any, ...]]:
+        """Yield every message that is now complete."""
+        self._buffer += data
+        while len(self._buffer) >= HEADER.size:
+            (length,) = HEADER.unpack_from(self._buffer)
+            end = HEADER.size + length
+            if len(self._buffer) < end:
+                return
+            with memoryview(self._buffer) as view:
+                message = marshal.loads(view[HEADER.size : end])  # noqa: S302 - from our own child or parent
+            del self._buffer[:end]
+            yield message

@@ -1,0 +1,103 @@
+"""The worker's loop: load, say so, then score batch after batch in the main thread until the channel is closed."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from typing import Any
+
+from ..bundle import Bundle, read_bundle
+from ..places import Places, find_places
+from ..spawn import CHANNEL
+from ..wire import FAILED, READY, RESULT, SCORE, Unpacker, pack
+from .contracts import Scorer, load_scorer
+from .imports import arrange_imports
+from .model_dir import choose_model_dir
+from .output import Journal, capture_output, finish_lines
+
+READ_SIZE = 1 << 20
+
+
+def prepare(bundle: Bundle, places: Places, journal: Journal) -> Scorer:
+    """Arrange imports and variables, import the author's code and load the model."""
+    capture_output(journal, os.environ.get("KILN_LOG_LEVEL") or os.environ.get("LOG_LEVEL") or "info")
+    arrange_imports(places, places.locate(bundle.script) if bundle.script else None)
+    os.environ["AZUREML_MODEL_DIR"] = str(choose_model_dir(bundle, places, os.environ, journal))
+    if places.code.is_dir():
+        os.chdir(places.code)
+    sys.argv = [bundle.script or "kiln"]
+    return load_scorer(bundle, places, journal)
+
+
+def work(arguments: list[str]) -> int:
+    """Serve one server over the inherited channel; return 1 when the model does not load."""
+    if arguments:
+        print("kiln: worker takes no arguments; it is started by the server", file=sys.stderr)
+        return 64
+    faulthandler.enable()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the server, which then closes the channel
+    channel = socket.socket(fileno=CHANNEL)
+    os.set_inheritable(CHANNEL, False)
+    journal = Journal()
+    started = time.perf_counter()
+    try:
+        places = find_places()
+        scorer = prepare(read_bundle(places.bundle_json), places, journal)
+        finish_lines()
+    except BaseException:  # noqa: BLE001 - the author's code may even raise SystemExit
+        finish_lines()
+        channel.sendall(pack((FAILED, traceback.format_exc())))
+        return 1
+    try:
+        channel.sendall(pack((READY, time.perf_counter() - started)))
+        score_until_closed(channel, scorer, journal)
+    except (BrokenPipeError, ConnectionResetError):
+        return 0  # the server is gone
+    return 0
+
+
+def score_until_closed(channel: socket.socket, scorer: Scorer, journal: Journal) -> None:
+    """Answer every batch that comes; return when the server closes its end."""
+    unpacker = Unpacker()
+    while data := channel.recv(READ_SIZE):
+        for message in unpacker.feed(data):
+            if message[0] == SCORE:
+                channel.sendall(score_batch(scorer, journal, message[1], message[2]))
+
+
+def score_batch(scorer: Scorer, journal: Journal, number: int, requests: list[tuple[str, Any]]) -> bytes:
+    """Score one batch and return the frame that answers it."""
+    journal.requests = [request_id for request_id, _ in requests]
+    started = time.perf_counter()
+    outcomes = scorer.score(requests)
+    spent = time.perf_counter() - started
+    finish_lines()
+    journal.requests = ()
+    return pack((RESULT, number, outcomes, spent))
+
+
+def check() -> int:
+    """Import the scoring code and load the model in this process; say how it went in one log line."""
+    sys.stdout.flush()
+    journal = Journal(os.dup(1), mark=b"")
+    started = time.perf_counter()
+    try:
+        places = find_places()
+        prepare(read_bundle(places.bundle_json), places, journal)
+    except BaseException as error:  # noqa: BLE001 - the author's code may even raise SystemExit
+        finish_lines()
+        journal.write(
+            "critical",
+            "kiln",
+            f"the model does not load: {type(error).__name__}: {error}",
+            exception=traceback.format_exc(),
+        )
+        return 1
+    finish_lines()
+    journal.write("info", "kiln", "the model loads", seconds=round(time.perf_counter() - started, 3))
+    return 0

@@ -1,0 +1,96 @@
+"""Turn what models answer into plain values, without importing numpy or pandas: their objects know how."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import decimal
+import enum
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+PLAIN = frozenset({str, int, float, bool, type(None)})
+DEEPEST = 64
+
+
+class UnansweredError(TypeError):
+    """A value that JSON has no form for."""
+
+
+def make_plain(value: Any, depth: int = 0) -> Any:
+    """Return the value as dicts, lists, strings, numbers, booleans and None, or raise :class:`UnansweredError`.
+
+    Arrays, series and scalars of numpy, pandas and the like are asked for their list; a data frame becomes a list of
+    records. The result shares nothing that is not plain.
+    """
+    kind = type(value)
+    if kind in PLAIN:
+        return value
+    if depth > DEEPEST:
+        raise UnansweredError(f"a value nested deeper than {DEEPEST} levels")
+    if kind is list or kind is tuple:
+        return [item if type(item) in PLAIN else make_plain(item, depth + 1) for item in value]
+    if isinstance(value, Mapping):
+        return {_make_key(key): make_plain(item, depth + 1) for key, item in value.items()}
+    if (listed := _ask_library(value, depth)) is not value:
+        return listed
+    return _make_plain_rarely(value, depth)
+
+
+def _ask_library(value: Any, depth: int) -> Any:
+    """Return what a library's own object says it is, or the object itself when it says nothing."""
+    for name in ("to_dicts", "to_pylist"):
+        if callable(getattr(value, name, None)):
+            return make_plain(getattr(value, name)(), depth + 1)
+    if hasattr(value, "columns") and callable(getattr(value, "to_dict", None)):
+        return make_plain(value.to_dict("records"), depth + 1)
+    for name in ("detach", "toarray", "todense"):
+        if callable(getattr(value, name, None)) and not callable(getattr(value, "isoformat", None)):
+            return make_plain(getattr(value, name)().tolist(), depth + 1)
+    for name in ("tolist", "to_list"):
+        if callable(getattr(value, name, None)):
+            listed = getattr(value, name)()
+            return make_plain(listed, depth + 1) if type(listed) is not type(value) else str(listed)
+    if hasattr(value, "dtype") and callable(getattr(value, "item", None)):
+        return make_plain(value.item(), depth + 1)
+    return value
+
+
+def _make_plain_rarely(value: Any, depth: int) -> Any:
+    match value:
+        case enum.Enum():
+            return make_plain(value.value, depth + 1)
+        case bool() | int() | float() | str():
+            base = next(base for base in (bool, int, float, str) if isinstance(value, base))
+            return base(value)
+        case dt.date() | dt.time():
+            return value.isoformat() if value == value else None  # noqa: PLR0124 - pandas' NaT is not equal to itself
+        case dt.timedelta():
+            return value.total_seconds()
+        case decimal.Decimal():
+            return float(value)
+        case uuid.UUID():
+            return str(value)
+        case list() | tuple():
+            return [make_plain(item, depth + 1) for item in value]
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return make_plain(
+                {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}, depth + 1
+            )
+        case _ if type(value).__name__ == "NAType":
+            return None
+    raise UnansweredError(f"a {type(value).__module__}.{type(value).__qualname__} has no form in JSON")
+
+
+def _make_key(key: Any) -> str:
+    if type(key) is str:
+        return key
+    plain = make_plain(key, DEEPEST)
+    match plain:
+        case bool():
+            return "true" if plain else "false"
+        case None:
+            return "null"
+        case _:
+            return str(plain)
