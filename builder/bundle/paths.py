@@ -45,7 +45,7 @@ def find_path(root: Path, text: str) -> FoundPath | PathFault:
     path = root / relative
     try:
         real = path.resolve(strict=True)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return _missing(root, relative, text)
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "links run in a circle"
