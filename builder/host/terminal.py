@@ -24,6 +24,11 @@ class Terminal:
         self._guard = threading.Lock()
         self.timings: dict[str, float] = {}
 
+    @property
+    def has_colour(self) -> bool:
+        """True when what is said may hold colours."""
+        return self._colour
+
     def say(self, text: str) -> None:
         """Print one line."""
         if not self._quiet:

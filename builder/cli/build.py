@@ -1,0 +1,37 @@
+"""``kiln build``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from builder import pipeline
+from builder.cli.options import bundle_argument, json_option, offline_option, platform_option, print_json
+from builder.host.terminal import Terminal
+from builder.oci.platform import Platform
+
+
+@click.command()
+@bundle_argument
+@platform_option
+@offline_option
+@click.option(
+    "--builder",
+    type=click.Choice(list(pipeline.BUILDERS)),
+    default=pipeline.NATIVE,
+    show_default=True,
+    help="native links the image here; docker has the engine build the Dockerfile.",
+)
+@json_option
+def build(*, bundle: Path, platforms: tuple[Platform, ...], offline: bool, builder: str, as_json: bool) -> None:
+    """Make the image from the bundle and its lock, and write it as an OCI layout below BUNDLE/build.
+
+    A lock that is missing or no longer fits is an error; ``kiln lock`` makes one, ``kiln image`` does both.
+    """
+    workshop = pipeline.open_workshop(Terminal())
+    built = pipeline.build(workshop, bundle, platforms=platforms, offline=offline, builder=builder)
+    if as_json:
+        print_json(built.to_dict())
+    else:
+        click.echo(built.pinned_reference)

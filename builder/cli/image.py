@@ -1,0 +1,43 @@
+"""``kiln image``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from builder import pipeline
+from builder.cli.options import bundle_argument, json_option, offline_option, print_json
+from builder.host.terminal import Terminal
+
+
+@click.command()
+@bundle_argument
+@offline_option
+@click.option("--locked", is_flag=True, help="A lock that is missing or no longer fits is an error, not renewed.")
+@click.option(
+    "--builder",
+    type=click.Choice(list(pipeline.BUILDERS)),
+    default=pipeline.NATIVE,
+    show_default=True,
+    help="As in build.",
+)
+@click.option(
+    "--runner", type=click.Choice(list(pipeline.RUNNERS)), default=pipeline.AUTO, show_default=True, help="As in test."
+)
+@json_option
+def image(*, bundle: Path, offline: bool, locked: bool, builder: str, runner: str, as_json: bool) -> None:
+    """Do everything from a bundle to a tested image: lock if needed, build, smoke-test the exact image, tag it.
+
+    The last line printed is the image's reference with its digest.
+    """
+    workshop = pipeline.open_workshop(Terminal())
+    if not locked:
+        pipeline.lock_if_needed(workshop, bundle, offline=offline)
+    built = pipeline.build(workshop, bundle, platforms=(), offline=offline, builder=builder)
+    report = pipeline.test(workshop, bundle, runner=runner)
+    if as_json:
+        print_json(built.to_dict() | {"smoke": report.to_dict()})
+    pipeline.require_green(report)
+    if not as_json:
+        click.echo(built.pinned_reference)

@@ -1,0 +1,42 @@
+"""The recipe: one call for each stage, from a bundle to an image in a registry."""
+
+from builder.pipeline.base_recipe import build_base, list_bases, lock_base
+from builder.pipeline.recipe import (
+    build,
+    bundle_schema,
+    check_lock,
+    fetch,
+    lock,
+    lock_if_needed,
+    plan,
+    push,
+    render,
+    require_green,
+    run,
+    test,
+)
+from builder.pipeline.runners import AUTO, RUNNERS
+from builder.pipeline.workshop import BUILDERS, NATIVE, open_workshop
+
+__all__ = [
+    "AUTO",
+    "BUILDERS",
+    "NATIVE",
+    "RUNNERS",
+    "build",
+    "build_base",
+    "bundle_schema",
+    "check_lock",
+    "fetch",
+    "list_bases",
+    "lock",
+    "lock_base",
+    "lock_if_needed",
+    "open_workshop",
+    "plan",
+    "push",
+    "render",
+    "require_green",
+    "run",
+    "test",
+]

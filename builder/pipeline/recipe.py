@@ -1,0 +1,263 @@
+"""The recipe for bundles. Each function is a command; each reads from top to bottom, one stage after the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from builder.bundle.parser import load_bundle
+from builder.bundle.schema import schema_text
+from builder.engine.docker import DockerEngine
+from builder.engine.runner import Runner
+from builder.errors import LockDriftError, StoreError
+from builder.lock.files import write_lock
+from builder.lock.locker import lock_bundle
+from builder.lock.model import Lock
+from builder.oci.canonical import readable_json
+from builder.oci.media_type import ManifestFormat
+from builder.oci.platform import Platform
+from builder.pipeline import stages
+from builder.pipeline.bases import lock_base_of
+from builder.pipeline.built import Built
+from builder.pipeline.foreground import run_in_foreground
+from builder.pipeline.runners import BuiltByEngine, open_runner
+from builder.pipeline.workshop import NATIVE, Products, Workshop
+from builder.plan.model import Plan
+from builder.publish.gate import require_tested
+from builder.publish.push import PushResult, push_image, push_index
+from builder.publish.transport import Access
+from builder.smoke.report import SmokeReport, failure
+from builder.smoke.run import run_smoke
+from builder.store.images import read_layout
+from builder.store.layout import write_layout
+
+
+def bundle_schema() -> str:
+    """Return the JSON Schema of bundle.yaml as text."""
+    return schema_text()
+
+
+def lock(workshop: Workshop, path: Path, *, upgrade: bool = False) -> Lock:
+    """Choose base, system packages and wheels, and write both locks. The only stage that chooses."""
+    bundle = stages.load(workshop, path)
+    inventory = stages.inventory_of(workshop, bundle)
+    with workshop.terminal.step("base", f"base {bundle.environment.base}") as step:
+        base = lock_base_of(bundle, workshop, step.note)
+    with workshop.terminal.step("resolve", "resolve requirements") as step:
+        system = stages.choose_system_packages(workshop, bundle, base)
+        locked, requirements = lock_bundle(
+            bundle,
+            base=base,
+            system_packages=system,
+            model=inventory.model,
+            server_requirements=stages.server_requirements(),
+            store=workshop.store,
+            previous=None if upgrade else stages.previous_requirements(bundle),
+            progress=step.note,
+        )
+        counts = [f"{len(one.wheels)} wheels for {one.platform}" for one in locked.platforms]
+        step.conclude(", ".join(counts))
+    write_lock(bundle.root, locked, requirements)
+    return locked
+
+
+def lock_if_needed(workshop: Workshop, path: Path, *, offline: bool) -> None:
+    """Lock the bundle when it has no lock, or one that no longer fits; say why."""
+    bundle = load_bundle(path)
+    try:
+        stages.locked(bundle, stages.inventory_of(workshop, bundle))
+    except LockDriftError as drift:
+        if offline:
+            raise
+        for fault in drift.faults:
+            workshop.terminal.say(f"  locking, since {fault.fact}")
+        lock(workshop, path)
+
+
+def check_lock(workshop: Workshop, path: Path) -> Lock:
+    """Return the lock when it fits the bundle; else a LockDriftError with every reason."""
+    bundle = stages.load(workshop, path)
+    return stages.locked(bundle, stages.inventory_of(workshop, bundle))[0]
+
+
+def fetch(workshop: Workshop, path: Path, *, platforms: Sequence[Platform] = ()) -> None:
+    """Bring all that the lock names into the store, so that builds need no network."""
+    bundle = stages.load(workshop, path)
+    locked, _ = stages.locked(bundle, stages.inventory_of(workshop, bundle))
+    for platform in stages.chosen_platforms(bundle, platforms):
+        stages.fetch_locked(workshop, locked, platform, offline=False)
+
+
+def plan(workshop: Workshop, path: Path, *, platforms: Sequence[Platform] = ()) -> tuple[Plan, ...]:
+    """Return what a build would do on each platform."""
+    bundle = stages.load(workshop, path)
+    return stages.plans_of(bundle, stages.inventory_of(workshop, bundle), platforms)[1]
+
+
+def render(
+    workshop: Workshop, path: Path, *, platforms: Sequence[Platform] = (), offline: bool, templates: Path | None
+) -> list[Path]:
+    """Write the Dockerfile and build context for each platform and return their folders."""
+    bundle = stages.load(workshop, path)
+    inventory = stages.inventory_of(workshop, bundle)
+    locked, plans = stages.plans_of(bundle, inventory, platforms)
+    products = Products(bundle.root)
+    written = []
+    with products.guarded():
+        for one in plans:
+            stages.fetch_locked(workshop, locked, one.platform, offline=offline)
+            image = stages.assemble_plan(workshop, bundle, one, offline=offline)
+            written.append(
+                stages.render_plan(workshop, bundle, one, image, products, templates=templates, is_only=len(plans) == 1)
+            )
+    return written
+
+
+def build(
+    workshop: Workshop, path: Path, *, platforms: Sequence[Platform] = (), offline: bool, builder: str = NATIVE
+) -> Built:
+    """Make the images, write them as one OCI layout, and the Dockerfile with its context beside it."""
+    bundle = stages.load(workshop, path)
+    inventory = stages.inventory_of(workshop, bundle)
+    locked, plans = stages.plans_of(bundle, inventory, platforms)
+    products = Products(bundle.root)
+    with products.guarded():
+        images, contexts, engine_ids = [], [], []
+        for one in plans:
+            stages.fetch_locked(workshop, locked, one.platform, offline=offline)
+            images.append(stages.assemble_plan(workshop, bundle, one, offline=offline))
+            contexts.append(
+                stages.render_plan(workshop, bundle, one, images[-1], products, templates=None, is_only=len(plans) == 1)
+            )
+            if builder != NATIVE:
+                engine_ids.append(_build_by_engine(workshop, one, contexts[-1]))
+        write_layout(workshop.store, images, products.layout, tag=bundle.version)
+        built = Built(
+            repository=bundle.repository,
+            version=bundle.version,
+            images=tuple(images),
+            plans=tuple(one.digest for one in plans),
+            layout=products.layout,
+            context=contexts[0],
+            builder=builder,
+            timings=dict(workshop.terminal.timings),
+            engine_ids=tuple(engine_ids),
+        )
+        products.write(products.record, readable_json(built.to_dict()))
+    return built
+
+
+def test(workshop: Workshop, path: Path, *, runner: str) -> SmokeReport:
+    """Run the image that was built and hold it to the bundle's smoke tests; write the report beside it."""
+    bundle = load_bundle(path)
+    products = Products(bundle.root)
+    host = stages.host_platform(bundle)
+    image = read_layout(products.layout, host)
+    record = _read_record(products)
+    tags = tuple(record["tags"])
+    with open_runner(runner, workshop, image, tags=tags) as place:
+        built_by_engine = record.get("engine_image_id")
+        place_of_record: Runner = place
+        if built_by_engine and isinstance(place, DockerEngine):
+            place_of_record = BuiltByEngine(engine=place, image_id=built_by_engine)
+        with workshop.terminal.step("smoke", f"smoke tests on {place.name}") as step:
+            report = run_smoke(
+                bundle,
+                image,
+                place_of_record,
+                reference=record["reference"],
+                manifest_digests={dialect: image.manifest(dialect).descriptor.digest for dialect in ManifestFormat},
+                clock=workshop.clock.now,
+                progress=step.note,
+            )
+            passed = sum(one.passed for one in report.tests)
+            step.conclude(f"{passed} of {len(report.tests) + len(report.not_run)} passed")
+    products.write(products.report, report.to_json())
+    products.write(products.junit, report.to_junit())
+    workshop.terminal.say(report.to_table(colour=workshop.terminal.has_colour))
+    return report
+
+
+def require_green(report: SmokeReport) -> None:
+    """Raise when the report is not green."""
+    if not report.passed:
+        raise failure(report)
+
+
+def run(workshop: Workshop, path: Path, *, port: int, runner: str) -> None:
+    """Run the image that was built until Ctrl-C."""
+    bundle = load_bundle(path)
+    products = Products(bundle.root)
+    image = read_layout(products.layout, stages.host_platform(bundle))
+    record = _read_record(products)
+    with open_runner(runner, workshop, image, tags=tuple(record["tags"])) as place:
+        run_in_foreground(place, image, bundle, port=port, terminal=workshop.terminal, clock=workshop.clock)
+
+
+def push(
+    workshop: Workshop,
+    path: Path,
+    registry: str,
+    *,
+    platforms: Sequence[Platform] = (),
+    manifest_format: ManifestFormat,
+    move_tag: bool,
+    untested: bool,
+    insecure: bool,
+    ca: Path | None,
+) -> PushResult:
+    """Publish what was built, byte for byte, after checking that it was tested."""
+    bundle = load_bundle(path)
+    products = Products(bundle.root)
+    images = [read_layout(products.layout, platform) for platform in stages.chosen_platforms(bundle, platforms)]
+    for image in images:
+        require_tested(image.image_id, products.report, untested=untested)
+    reference = stages.destination(registry, bundle)
+    access = Access(insecure=insecure, ca_file=ca)
+    with workshop.terminal.step("push", f"push {reference}") as step:
+        if len(images) == 1:
+            result = push_image(
+                images[0],
+                workshop.store,
+                reference,
+                manifest_format=manifest_format,
+                jobs=max(4, workshop.settings.jobs),
+                move_tag=move_tag,
+                access=access,
+                progress=step.note,
+            )
+        else:
+            result = push_index(
+                images,
+                workshop.store,
+                reference,
+                manifest_format=manifest_format,
+                jobs=max(4, workshop.settings.jobs),
+                move_tag=move_tag,
+                access=access,
+                progress=step.note,
+            )
+    return result
+
+
+def _read_record(products: Products) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads(products.record.read_text())
+    except (OSError, ValueError) as error:
+        raise StoreError.of(
+            "no record of a build here", at=str(products.record), hint="run `kiln build` first"
+        ) from error
+    return record
+
+
+def _build_by_engine(workshop: Workshop, plan: Plan, context: Path) -> str:
+    """Have the engine build the Dockerfile, by BuildKit, and return the ID it gives the image."""
+    with (
+        DockerEngine.connect() as engine,
+        workshop.terminal.step("docker build", f"docker build on {engine.name}") as step,
+    ):
+        image_id = engine.build(context, tag=plan.tag, buildkit=True, platform=str(plan.platform), progress=step.note)
+        step.conclude(image_id)
+    return image_id

@@ -1,0 +1,66 @@
+"""Choosing a place to run the image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from builder.engine.docker import DockerEngine
+from builder.engine.namespaces import NamespaceRunner
+from builder.engine.runner import Instance, Runner, RunOptions
+from builder.errors import EngineUnavailableError
+from builder.oci.image import Image
+from builder.pipeline.workshop import Workshop
+
+AUTO = "auto"
+DOCKER = "docker"
+NAMESPACES = "namespaces"
+RUNNERS = (AUTO, DOCKER, NAMESPACES)
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuiltByEngine:
+    """An engine that runs the image it built itself from the Dockerfile, under the ID it gave it."""
+
+    engine: DockerEngine
+    image_id: str
+
+    @property
+    def name(self) -> str:
+        """The engine's name and version."""
+        return self.engine.name
+
+    @property
+    def unapplied(self) -> tuple[str, ...]:
+        """Hardening the engine could not apply."""
+        return self.engine.unapplied
+
+    def start(self, image: Image, options: RunOptions) -> Instance:  # noqa: ARG002 - its own ID is what counts
+        """Run the engine's image."""
+        return self.engine.start_id(self.image_id, options)
+
+
+@contextmanager
+def open_runner(choice: str, workshop: Workshop, image: Image, *, tags: tuple[str, ...]) -> Iterator[Runner]:
+    """Lend the place that runs the image: the engine, with the image loaded and tagged, or this machine's namespaces.
+
+    ``auto`` takes the engine where one answers and says so when none does.
+    """
+    engine = None
+    if choice in (AUTO, DOCKER):
+        try:
+            engine = DockerEngine.connect()
+        except EngineUnavailableError as error:
+            if choice == DOCKER:
+                raise
+            workshop.terminal.say(f"  {error.faults[0].fact}; running the image in this machine's own namespaces")
+    if engine is None:
+        yield NamespaceRunner(workshop.store)
+        return
+    with engine:
+        with workshop.terminal.step("load", f"load into {engine.name}") as step:
+            engine.load(image, workshop.store, tags=tags, progress=step.note)
+        yield engine

@@ -1,0 +1,93 @@
+"""What every stage works with: settings, the store, the terminal, and the places of a bundle's products."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.errors import HostError
+from builder.host.clock import Clock
+from builder.host.settings import Settings, load_settings
+from builder.host.terminal import Terminal
+from builder.store.blobs import BlobStore
+
+NATIVE = "native"
+DOCKER = "docker"
+BUILDERS = (NATIVE, DOCKER)
+
+RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
+"""The source that is baked into images."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workshop:
+    """Settings, store, terminal and clock, made once for a command."""
+
+    settings: Settings
+    store: BlobStore
+    terminal: Terminal
+    clock: Clock
+
+
+def open_workshop(terminal: Terminal) -> Workshop:
+    """Read the settings and open the store they name; nothing is written yet."""
+    settings = load_settings()
+    return Workshop(settings=settings, store=BlobStore(settings.store), terminal=terminal, clock=Clock())
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """Where a build leaves what it made: below ``build`` in the bundle."""
+
+    bundle: Path
+
+    @property
+    def folder(self) -> Path:
+        """The folder of everything below; safe to delete."""
+        return self.bundle / "build"
+
+    @property
+    def layout(self) -> Path:
+        """The OCI image layout."""
+        return self.folder / "layout"
+
+    @property
+    def record(self) -> Path:
+        """What ``kiln build --json`` printed."""
+        return self.folder / "image.json"
+
+    @property
+    def report(self) -> Path:
+        """The smoke report."""
+        return self.folder / "smoke.json"
+
+    @property
+    def junit(self) -> Path:
+        """The smoke report as JUnit XML."""
+        return self.folder / "smoke.xml"
+
+    def context(self, platform: str, *, is_only: bool) -> Path:
+        """Return the folder of the Dockerfile: ``context``, or one for each platform when there are several."""
+        return self.folder / ("context" if is_only else f"context-{platform.rpartition('/')[2]}")
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Let one process at a time work on this bundle's products; a second one waits."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / ".guard").open("w") as guard:
+                fcntl.flock(guard, fcntl.LOCK_EX)
+                yield
+        except PermissionError as error:
+            raise HostError.of(
+                "the bundle's build folder cannot be written", at=str(self.folder), hint="build as a user who may"
+            ) from error
+
+    def write(self, path: Path, text: str) -> None:
+        """Write a product aside and rename it."""
+        aside = path.with_name(f".{path.name}.aside")
+        aside.write_text(text)
+        aside.replace(path)
