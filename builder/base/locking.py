@@ -11,7 +11,7 @@ from builder.base.lockfile import BaseLock, LockedDebs
 from builder.base.mirrors import Mirrors
 from builder.base.model import LockedDeb
 from builder.base.repository import Package, Release, read_packages, read_release
-from builder.base.resolve import EVERY, Universe, close_over, highest_glibc
+from builder.base.resolve import EVERY, Universe, close_over, glibc_of
 from builder.errors import BaseImageError
 from builder.oci.platform import Platform
 
@@ -64,7 +64,7 @@ def resolve_base(
         libc = next((deb for deb in debs if deb.name == "libc6"), None)
         if libc is None:
             raise BaseImageError.of(f"base {definition.name} has no libc6, so no wheel could run on it")
-        platforms.append(LockedDebs(platform=platform, glibc=highest_glibc(libc.version), debs=debs))
+        platforms.append(LockedDebs(platform=platform, glibc=glibc_of(libc.version), debs=debs))
     return BaseLock(
         name=definition.name,
         python=_python(definition, platforms[0]),

@@ -87,10 +87,10 @@ def close_over(
     return tuple(resolution.chosen[name] for name in sorted(resolution.chosen))
 
 
-def highest_glibc(version: str) -> tuple[int, int]:
+def glibc_of(version: str) -> tuple[int, int]:
     """Return which glibc a libc6 version is: ``2.36-9+deb12u14`` is (2, 36)."""
-    major, minor = version.partition("-")[0].partition("+")[0].split(".")[:2]
     try:
+        major, minor = version.partition("-")[0].partition("+")[0].split(".")[:2]
         return int(major), int(minor)
     except ValueError as error:
         raise BaseImageError.of("libc6 has a version that makes no sense", got=version) from error

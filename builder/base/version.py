@@ -12,6 +12,7 @@ _REVISION = re.compile(r"[A-Za-z0-9.+~]+\Z")
 _PARTS = re.compile(r"([^0-9]*)([0-9]*)")
 
 Key = tuple[tuple[tuple[int, ...], int], ...]
+_END = ((0,), 0)
 
 
 @total_ordering
@@ -64,9 +65,7 @@ class DebVersion:
 def _key(part: str) -> Key:
     """Turn a part into alternating non-digits and numbers; the end sorts after ``~`` and before all else."""
     pieces = [(_text_key(text), int(number or 0)) for text, number in _PARTS.findall(part) if text or number]
-    while pieces and pieces[-1] == ((0,), 0):
-        pieces.pop()
-    return (*pieces, ((0,), 0))
+    return (*(pieces or [_END]), _END)
 
 
 def _text_key(text: str) -> tuple[int, ...]:
