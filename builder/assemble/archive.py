@@ -10,12 +10,12 @@ import hashlib
 import os
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import deflate
+from isal import isal_zlib
 
 from builder.assemble.framing import HEADER, trailer
 from builder.errors import DigestMismatchError, Fault, PlanError
@@ -123,7 +123,7 @@ class Member:
             raise self.wrong("its deflate stream is damaged, or is not what its CRC-32 and size say") from error
 
     def _stream(self, start: int) -> Iterator[tuple[bytes, bytes | bytearray]]:
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS) if self.deflated else None
+        inflater = isal_zlib.decompressobj(-isal_zlib.MAX_WBITS) if self.deflated else None
         seen = _Seen(self)
         taken = 0
         whole = False
@@ -139,12 +139,12 @@ class Member:
         if not whole:
             raise self.wrong("the archive or its deflate stream ends within it")
 
-    def _inflated(self, inflater: zlib._Decompress, raw: bytes) -> Iterator[bytes]:
+    def _inflated(self, inflater: isal_zlib.Decompress, raw: bytes) -> Iterator[bytes]:
         waiting = raw
         while True:
             try:
                 data = inflater.decompress(waiting, CHUNK)
-            except zlib.error as error:
+            except isal_zlib.error as error:  # type: ignore[misc] # its stub says it is an instance
                 raise self.wrong("its deflate stream is damaged") from error
             if inflater.unused_data:
                 raise self.wrong("bytes follow its deflate stream")

@@ -30,12 +30,14 @@ def assemble(
     interpreter: Interpreter | None,
     jobs: int,
     progress: Callable[[str], None] = lambda _text: None,
+    memory: Records | None = None,
 ) -> Image:
     """Make the image of a plan; every blob of it is then in the store, its configuration included.
 
     Wheels, Debian packages and the base's layers must be in the store already. Layers that were made before are
     taken from it, the others are made by ``jobs`` threads. Without an ``interpreter`` there is no bytecode, which is
-    another image. A failure leaves no layer half-made.
+    another image. ``memory`` spares files that did not change since they were hashed from being hashed once more.
+    A failure leaves no layer half-made.
     """
     if interpreter and not interpreter.serves(plan.base.python):
         raise HostError.of(
@@ -55,6 +57,7 @@ def assemble(
             interpreter=interpreter,
             owners=Owners(store),
             scratch=Path(folder),
+            memory=memory,
         )
         made = _layers(plan, linker, jobs, progress)
         wheels = [source for layer in plan.layers for source in layer.sources if isinstance(source, WheelSource)]

@@ -7,7 +7,7 @@ are, and what is compressed here goes through one release of libdeflate.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import deflate
 
@@ -47,30 +47,43 @@ def stored_blocks(data: memoryview) -> Iterator[bytes | memoryview]:
 
 
 class StoredStream:
-    """One member of any length, stored, made chunk by chunk; its bytes do not depend on how it is cut."""
+    """One member of any length, stored, made chunk by chunk; its bytes do not depend on how it is cut.
 
-    def __init__(self) -> None:
-        self._rest = bytearray()
+    ``write`` gets pieces that are good until it returns.
+    """
+
+    _BLOCKS = 16
+    _FRAMED = 5 + _BLOCK
+
+    def __init__(self, write: Callable[[memoryview], object]) -> None:
+        self._write = write
         self._crc32 = 0
         self._size = 0
+        self._buffer = memoryview(bytearray((b"\x00\xff\xff\x00\x00" + bytes(_BLOCK)) * self._BLOCKS))
+        self._slots = [self._buffer[at + 5 : at + self._FRAMED] for at in range(0, len(self._buffer), self._FRAMED)]
+        self._slot = 0
+        self._filled = 0
+        write(memoryview(HEADER))
 
-    def start(self) -> bytes:
-        """Return what begins the member."""
-        return HEADER
-
-    def add(self, chunk: bytes) -> bytes:
-        """Return the whole blocks that can be written now that ``chunk`` is known."""
+    def add(self, chunk: bytes | bytearray) -> None:
+        """Append to the content."""
         self._crc32 = deflate.crc32(chunk, self._crc32)
         self._size += len(chunk)
-        self._rest += chunk
-        whole = len(self._rest) - len(self._rest) % _BLOCK
-        if not whole:
-            return b""
-        with memoryview(self._rest) as view, view[:whole] as blocks:
-            out = b"".join(stored_blocks(blocks))
-        del self._rest[:whole]
-        return out
+        view = memoryview(chunk)
+        at = 0
+        while at < len(view):
+            part = view[at : at + _BLOCK - self._filled]
+            self._slots[self._slot][self._filled : self._filled + len(part)] = part
+            at += len(part)
+            self._filled += len(part)
+            if self._filled == _BLOCK:
+                self._slot, self._filled = self._slot + 1, 0
+                if self._slot == self._BLOCKS:
+                    self._write(self._buffer)
+                    self._slot = 0
 
-    def end(self) -> bytes:
-        """Return what ends the member."""
-        return b"".join((*stored_blocks(memoryview(bytes(self._rest))), _LAST_BLOCK, trailer(self._crc32, self._size)))
+    def end(self) -> None:
+        """Finish the member."""
+        rest = self._slots[self._slot][: self._filled]
+        self._write(self._buffer[: self._slot * self._FRAMED])
+        self._write(memoryview(b"".join((*stored_blocks(rest), _LAST_BLOCK, trailer(self._crc32, self._size)))))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from builder.assemble.archive import Member
+from builder.assemble.behind import Behind
 from builder.assemble.framing import HEADER, StoredStream, deflated_member, stored_member, trailer
 from builder.assemble.header import END, header, padding
 from builder.assemble.tree import arrange
@@ -25,7 +26,7 @@ LARGE = 64 << 20
 SMALL = 2048
 """Deflated members of archives up to this uncompressed size are compressed anew together with what is around them."""
 
-_PENDING = 1 << 20
+_PENDING = 1 << 19
 
 
 class Compression(StrEnum):
@@ -47,14 +48,15 @@ def write_layer(
     failure, the store has no new blob.
     """
     tree = arrange(entries)
-    with store.writer(what=title) as sink:
-        out = _Writer(sink, compression)
+    tar = hashlib.sha256()
+    with store.writer(what=title) as sink, Behind(tar.update) as hashing:
+        out = _Writer(sink, hashing, compression)
         for entry in tree:
             out.add(entry)
         out.finish()
     return Layer(
         descriptor=Descriptor(media_type=MediaType.OCI_LAYER_GZIP, digest=sink.digest, size=sink.size),
-        diff_id=out.diff_id,
+        diff_id=Digest(tar.hexdigest()),
         title=title,
     )
 
@@ -62,16 +64,12 @@ def write_layer(
 class _Writer:
     """Turns entries into gzip members. Bytes to be framed here gather in a run; the rest passes through."""
 
-    def __init__(self, sink: BlobWriter, compression: Compression) -> None:
+    def __init__(self, sink: BlobWriter, tar: Behind, compression: Compression) -> None:
         self._sink = sink
+        self._tar = tar
         self._member = deflated_member if compression is Compression.DEFLATE else stored_member
-        self._tar = hashlib.sha256()
         self._run = bytearray()
         self._pending = bytearray()
-
-    @property
-    def diff_id(self) -> Digest:
-        return Digest(self._tar.hexdigest())
 
     def add(self, entry: Entry) -> None:
         self._frame(header(entry))
@@ -89,7 +87,8 @@ class _Writer:
     def finish(self) -> None:
         self._frame(END)
         self._flush_run()
-        self._sink.write(self._pending)
+        self._flush_pending()
+        self._tar.settle()
 
     def _gather(self, content: Content, entry: Entry) -> None:
         size = 0
@@ -102,20 +101,19 @@ class _Writer:
         self._flush_run()
         self._emit(HEADER)
         for raw, data in content.pairs():
-            self._tar.update(data)
+            self._tar.feed(data)
             self._emit(raw)
         self._emit(trailer(content.crc32, content.size))
 
     def _pass_through(self, content: Content, entry: Entry) -> None:
         self._flush_run()
-        stream = StoredStream()
-        self._emit(stream.start())
+        stream = StoredStream(self._emit)
         size = 0
         for chunk in content.chunks():
             size += len(chunk)
-            self._tar.update(chunk)
-            self._emit(stream.add(chunk))
-        self._emit(stream.end())
+            self._tar.feed(chunk)
+            stream.add(chunk)
+        stream.end()
         _check_size(entry, content, size)
 
     def _frame(self, data: bytes) -> None:
@@ -124,20 +122,27 @@ class _Writer:
         while len(self._run) >= RUN:
             piece = bytes(self._run[:RUN])
             del self._run[:RUN]
-            self._tar.update(piece)
+            self._tar.feed(piece)
             self._emit(self._member(piece))
 
     def _flush_run(self) -> None:
         if self._run:
-            self._tar.update(self._run)
+            self._tar.feed(self._run)
             self._emit(self._member(self._run))
             self._run = bytearray()
 
-    def _emit(self, data: bytes) -> None:
+    def _emit(self, data: bytes | bytearray | memoryview) -> None:
+        if len(data) >= _PENDING:
+            self._flush_pending()
+            self._sink.write(data)
+            return
         self._pending += data
         if len(self._pending) >= _PENDING:
-            self._sink.write(self._pending)
-            self._pending = bytearray()
+            self._flush_pending()
+
+    def _flush_pending(self) -> None:
+        self._sink.write(self._pending)
+        self._pending = bytearray()
 
 
 def _check_size(entry: Entry, content: Content, size: int) -> None:

@@ -18,6 +18,7 @@ from builder.oci.entry import Entry
 from builder.oci.image import Layer
 from builder.plan.model import DebSource, FileSource, Origin, PlannedLayer, Purpose, TextSource, WheelSource
 from builder.store.blobs import BlobStore
+from builder.store.records import Records
 
 DebEntries = Callable[[tuple[LockedDeb, ...]], Iterable[Entry]]
 """Unpacks Debian packages whose archives are in the store."""
@@ -58,6 +59,8 @@ class Linker:
     owners: Owners
     scratch: Path
     """A folder for what is thrown away afterwards, on the store's disk."""
+    memory: Records | None = None
+    """Digests of files by what the file system says of them."""
 
     def link(self, layers: Sequence[PlannedLayer], *, jobs: int) -> Iterator[tuple[int, Layer]]:
         """Yield each layer with its place in ``layers``, as they get ready.
@@ -142,6 +145,7 @@ class Linker:
                         label=source.source,
                         digest=source.digest,
                         size=source.size,
+                        memory=self.memory,
                     )
                     entries.append(Entry.file(source.path, content, mode=source.mode))
                 case TextSource():
