@@ -189,9 +189,8 @@ def unpack_layers(
 class HeldTree:
     """A cached tree that nobody removes until it is released."""
 
-    def __init__(self, path: Path, lock: int, skipped: tuple[str, ...]) -> None:
+    def __init__(self, path: Path, lock: int) -> None:
         self.path = path
-        self.skipped = skipped
         self._lock: int | None = lock
 
     def release(self) -> None:
@@ -216,14 +215,14 @@ def hold_tree(
         try:
             fcntl.flock(lock, fcntl.LOCK_SH)
             os.utime(lock)
-            skipped: tuple[str, ...] = ()
             if not (home / name).is_dir():
-                skipped = unpack_layers(layers, store, home / name, own=own, progress=progress)
+                for reason in unpack_layers(layers, store, home / name, own=own, progress=progress):
+                    progress(f"left out {reason}")
                 _forget_unused(home, keep=name)
         except BaseException:
             os.close(lock)
             raise
-    return HeldTree(home / name, lock, skipped)
+    return HeldTree(home / name, lock)
 
 
 def remove_tree(root: Path) -> None:
@@ -238,6 +237,9 @@ def remove_tree(root: Path) -> None:
 
 def _forget_unused(home: Path, *, keep: str) -> None:
     oldest = time.time() - _KEEP_SECONDS
+    for path in (*home.glob(".tree-*"), *(home.parent / "aside").glob("*")):  # left by a run that was killed
+        if path.stat().st_mtime < oldest:
+            remove_tree(path)
     for path in home.glob("*.lock"):
         if path.stem == keep or path.stat().st_mtime > oldest:
             continue

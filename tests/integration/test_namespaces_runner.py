@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -427,6 +428,42 @@ finally:
     hog.remove()
 print(json.dumps({**result, "unapplied": runner.unapplied}))
 """
+
+
+def test_a_machine_that_allows_no_namespaces_is_told_what_to_do(store: BlobStore, python: Layer) -> None:
+    # Inside a user namespace the limit on further ones can be set to none, without touching the machine's own.
+    program = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import namespaces_image as tiny
+from pathlib import Path
+from builder.engine.namespaces import NamespaceRunner
+from builder.engine.runner import RunOptions
+from builder.errors import EngineUnavailableError
+from builder.store.blobs import BlobStore
+store = BlobStore(Path(sys.argv[2]))
+blob = tiny.tar_of({"app/main.py": b""})
+layer = tiny.add_layer(store, blob, "code")
+try:
+    NamespaceRunner(store).start(tiny.image_of(layer, store, ""), RunOptions(memory=1 << 26, cpu=1, uid=20000))
+except EngineUnavailableError as error:
+    print(error.render())
+"""
+    home = Path(tempfile.mkdtemp(prefix="kiln-refused-"))
+    try:
+        forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+        interpreter = [sys.executable, "-c", program, str(Path(tiny.__file__).parent), str(home)]
+        done = subprocess.run(
+            ["unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh", *interpreter],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        remove_tree(home)
+    assert "does not let this user make a container (namespaces)" in done.stdout, done.stderr
+    assert "start Docker or Podman, run as root, or allow user namespaces" in done.stdout
 
 
 def describe(layer: Layer) -> dict[str, object]:
