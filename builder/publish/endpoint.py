@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ CERTIFICATES = Path("/etc/docker/certs.d")
 """Docker's folder of certificates: ``<registry>/*.crt`` are authorities, ``*.cert`` with ``*.key`` are the client's."""
 
 CONNECT_TIMEOUT = 15.0
+GREETING_TIMEOUT = 5.0
 READ_TIMEOUT = 90.0
 """Seconds without a single byte."""
 
@@ -37,6 +40,21 @@ def is_loopback(netloc: str) -> bool:
         return False
 
 
+def speaks_tls(netloc: str) -> bool:
+    """Tell whether a server answers a TLS greeting; nothing else is sent. Nobody there is an OSError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # whether it is to be trusted is seen when it is talked to
+    parts = urlsplit(f"//{netloc}")
+    host = parts.hostname or ""
+    with socket.create_connection((host, parts.port or 443), timeout=GREETING_TIMEOUT) as connection:
+        try:
+            context.wrap_socket(connection, server_hostname=host).close()
+        except OSError:  # not TLS, hung up, or waiting for more
+            return False
+    return True
+
+
 def tls_context(
     registry: str,
     *,
@@ -53,7 +71,8 @@ def tls_context(
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     folder = certificates / registry
-    bundles = [Path(environ[name]) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE") if environ.get(name)]
+    names = dict.fromkeys(environ.get(variable, "") for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"))
+    bundles = [Path(name) for name in names if name and name != os.environ.get("SSL_CERT_FILE")]  # that one is in
     if folder.is_dir():
         bundles += sorted(folder.glob("*.crt"))
     if ca_file is not None:
@@ -81,7 +100,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def open_pool(
-    registry: str, *, context: ssl.SSLContext, environ: Mapping[str, str], connections: int
+    registry: str, *, context: ssl.SSLContext | None, environ: Mapping[str, str], connections: int
 ) -> urllib3.PoolManager:
     """Return a pool of connections, through the environment's proxy where it names one. Loopback is never proxied."""
     timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)

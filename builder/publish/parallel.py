@@ -20,8 +20,18 @@ def run_all(tasks: Sequence[Callable[[], _T]], *, jobs: int, abandoned: Event) -
     """
     if not tasks:
         return ()
+
+    def run(task: Callable[[], _T]) -> _T:
+        if abandoned.is_set():
+            raise AbandonedError
+        try:
+            return task()
+        except BaseException:
+            abandoned.set()
+            raise
+
     with ThreadPoolExecutor(max_workers=max(1, min(jobs, len(tasks))), thread_name_prefix="transfer") as pool:
-        futures = [pool.submit(task) for task in tasks]
+        futures = [pool.submit(run, task) for task in tasks]
         try:
             for future in as_completed(futures):
                 future.result()

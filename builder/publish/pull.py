@@ -12,7 +12,6 @@ from urllib3.exceptions import HTTPError
 from builder.errors import BaseImageError, DigestMismatchError, UsageError
 from builder.oci.descriptor import Descriptor
 from builder.oci.digest import Digest
-from builder.oci.entry import CHUNK
 from builder.oci.image import Layer
 from builder.oci.platform import Platform
 from builder.oci.reference import Reference
@@ -27,6 +26,8 @@ from builder.publish.uncompressed import DiffIdReader
 from builder.store.blobs import BlobStore, BlobWriter
 
 CONFIG_LIMIT = 16 << 20
+_PIECE = 1 << 16
+"""Bytes read at a time; a piece that is cut off has to be fetched again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -255,7 +256,7 @@ class _Fetch:
             if answer.status == 206 and not answer.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
                 raise outage("GET", answer.url, "registry sends another range than was asked for")
             try:
-                for piece in response.stream(CHUNK, decode_content=False):
+                for piece in response.stream(_PIECE, decode_content=False):
                     chunk, skip = piece[skip:], max(0, skip - len(piece))
                     if writer.size + len(chunk) > blob.size:
                         raise DigestMismatchError.of(

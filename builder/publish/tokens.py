@@ -40,8 +40,9 @@ def parse_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
         # Quoted strings are blanked before looking for scheme names, since they may hold commas and blanks.
         blanked = re.sub(r'"(?:[^"\\]|\\.)*"', lambda match: '"' + "x" * (len(match[0]) - 2) + '"', value)
         starts = list(_SCHEME.finditer(blanked))
-        for start, after in zip(starts, [*starts[1:], None], strict=True):
-            text = value[start.end() : after.start() if after else len(value)]
+        ends = [*(start.start() for start in starts[1:]), len(value)]
+        for start, end in zip(starts, ends, strict=False):
+            text = value[start.end() : end]
             parameters = {
                 name.lower(): re.sub(r"\\(.)", r"\1", quoted) if quoted else plain
                 for name, quoted, plain in _PARAMETER.findall(text)

@@ -13,13 +13,13 @@ from typing import Self
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError, ProxyError, SSLError
+from urllib3.exceptions import HTTPError, LocationParseError, ProtocolError, ProxyError, ReadTimeoutError, SSLError
 
 from builder import __version__
 from builder.errors import RegistryError
 from builder.publish.body import Body
 from builder.publish.credentials import Credentials, find_credentials
-from builder.publish.endpoint import CERTIFICATES, is_loopback, open_pool, tls_context
+from builder.publish.endpoint import CERTIFICATES, GREETING_TIMEOUT, is_loopback, open_pool, speaks_tls, tls_context
 from builder.publish.faults import TransientRegistryError, outage, redacted, refusal, words
 from builder.publish.patience import Patience
 from builder.publish.tokens import Authorizer, TokenAnswer
@@ -82,12 +82,10 @@ class Transport:
         self.patience = self._access.patience
         self._may_be_plain = self._access.insecure or is_loopback(registry)
         self._scheme: str | None = None if self._may_be_plain else "https"
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
+        self._connections = connections
+        self._pools: dict[bool, urllib3.PoolManager] = {}
         environ = self._access.environ
-        context = tls_context(
-            registry, ca_file=self._access.ca_file, environ=environ, certificates=self._access.certificates
-        )
-        self._pool = open_pool(registry, context=context, environ=environ, connections=connections)
         find = self._access.credentials or (lambda host: find_credentials(host, environ))
         self._authorizer = Authorizer(
             registry,
@@ -101,7 +99,8 @@ class Transport:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.clear()
+        for pool in self._pools.values():
+            pool.clear()
 
     def request(
         self,
@@ -179,25 +178,46 @@ class Transport:
         return f"{self._known_scheme()}://{self.registry}{target}"
 
     def _known_scheme(self) -> str:
-        """TLS is tried first; plain HTTP is for hosts that may use it and do not speak TLS."""
-        if self._scheme is not None:
-            return self._scheme
+        """TLS is tried first; plain HTTP is for hosts that may use it and give no answer to a TLS greeting."""
         with self._guard:
             if self._scheme is None:
+                url = f"https://{self.registry}/v2/"
                 try:
-                    self._pool.request("GET", f"https://{self.registry}/v2/", retries=False, redirect=False)
-                except SSLError as error:
-                    if isinstance(_cause(error), ssl.SSLCertVerificationError):
-                        raise self._outage("GET", f"https://{self.registry}/v2/", error) from error
-                    self._scheme = "http"
+                    self._scheme = "https" if self._speaks_tls(url) else "http"
                 except HTTPError as error:
-                    # No answer to a TLS greeting: either nobody is there, which plain HTTP will tell as well.
-                    if not isinstance(_cause(error), ConnectionResetError | ConnectionAbortedError):
-                        raise self._outage("GET", f"https://{self.registry}/v2/", error) from error
-                    self._scheme = "http"
-                else:
-                    self._scheme = "https"
+                    raise self._outage("GET", url, error) from error
+                except OSError as error:
+                    raise outage("GET", url, f"connection to the registry failed: {error.strerror}") from error
             return self._scheme
+
+    def _speaks_tls(self, url: str) -> bool:
+        if is_loopback(self.registry):
+            return speaks_tls(self.registry)
+        try:
+            self._pool(is_tls=True).request("GET", url, retries=False, redirect=False, timeout=GREETING_TIMEOUT)
+        except (SSLError, ProtocolError, ReadTimeoutError) as error:
+            if isinstance(_cause(error), ssl.SSLCertVerificationError):
+                raise
+            return False
+        return True
+
+    def _pool(self, *, is_tls: bool) -> urllib3.PoolManager:
+        """Certificates are read when the first connection needs them: that takes longer than a small push."""
+        with self._guard:
+            if is_tls not in self._pools:
+                access = self._access
+                context = None
+                if is_tls:
+                    context = tls_context(
+                        self.registry,
+                        ca_file=access.ca_file,
+                        environ=access.environ,
+                        certificates=access.certificates,
+                    )
+                self._pools[is_tls] = open_pool(
+                    self.registry, context=context, environ=access.environ, connections=self._connections
+                )
+            return self._pools[is_tls]
 
     def _authorized(self, sent: _Request) -> urllib3.BaseHTTPResponse:
         is_ours = self._is_ours(sent.url)
@@ -243,7 +263,7 @@ class Transport:
         if body is not None:
             sent |= {"Content-Length": str(body.size), "Content-Type": body.media_type}
         try:
-            return self._pool.request(
+            return self._pool(is_tls=urlsplit(url).scheme == "https").request(
                 method,
                 url,
                 headers=sent,
