@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Protocol
 
 from uv import find_uv_bin
 
-from builder.errors import ResolutionError
+from builder.errors import KilnError, ResolutionError
 from builder.host.process import run
 from builder.lock.explain import explain_refusal, explain_trouble
 from builder.lock.indexes import pip_environment, read_index_settings, uv_environment
@@ -20,6 +21,7 @@ from builder.lock.redaction import redact
 from builder.lock.requirements import Wanted
 from builder.lock.target import Target
 
+_ABSENT = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*) was not found in")
 # The C libraries uv has names for; another one is resolved as the next older of these.
 _UV_GLIBC = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
 
@@ -58,7 +60,7 @@ class PipTools:
         with _Workspace(wanted, preferred) as folder:
             done = run(
                 [
-                    *(sys.executable, "-m", "piptools", "compile", "--quiet", "--no-config"),
+                    *(sys.executable, "-m", "piptools", "compile", "--no-config"),
                     *("--strip-extras", "--allow-unsafe", "--resolver=backtracking", "--no-header"),
                     *("--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links", "--no-emit-options"),
                     *("--pip-args", "--only-binary=:all:"),
@@ -97,13 +99,22 @@ class Uv:
                 env=uv_environment(read_index_settings()),
             )
             if done.returncode != 0:
-                raise explain_refusal(done.stderr or done.stdout, target)
+                raise _unanswered(done.stderr) or explain_refusal(done.stderr, target)
             return _read(folder)
 
 
 def resolver_for(target: Target) -> Resolver:
     """Return pip-tools when this interpreter is what the target has, else uv."""
     return PipTools() if target.is_host() else Uv()
+
+
+def _unanswered(refusal: str) -> KilnError | None:
+    """Return the error when a package is unknown only because the index refused to answer: pip tells, uv does not."""
+    absent = _ABSENT.search(refusal)
+    if absent is None:
+        return None
+    done = run([sys.executable, "-m", "pip", "index", "versions", absent["name"]], env=pip_environment())
+    return explain_trouble(done.stderr) if done.returncode else None
 
 
 def _uv_platform(target: Target) -> str:
