@@ -68,17 +68,15 @@ class Document:
 
     def at(self, path: KeyPath) -> str:
         """Return ``file:line key.path`` of a value, or of the closest thing around it that is there."""
-        known = path
-        while known and known not in self.marks:
-            known = known[:-1]
-        mark = self.marks.get(known)
-        place = f"{self.name}:{mark.line}" if mark else self.name
+        place = f"{self.name}:{self.line(path)}"
         return f"{place} {show_path(path)}" if path else place
 
-    def line(self, path: KeyPath) -> int | None:
-        """Return the line a value stands on, None when there is no such value."""
+    def line(self, path: KeyPath) -> int:
+        """Return the line a value stands on, or that of the closest thing around it that is there."""
+        while path and path not in self.marks:
+            path = path[:-1]
         mark = self.marks.get(path)
-        return mark.line if mark else None
+        return mark.line if mark else 1
 
     def spelled(self, path: KeyPath) -> str | None:
         """Return how a scalar is written, which ``3.10`` needs: its value is 3.1."""

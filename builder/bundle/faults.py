@@ -33,14 +33,14 @@ class Faults:
         if path in self._places:
             return
         self._places.add(path)
-        line = self.document.line(path) or 0
+        line = self.document.line(path)
         self._found.append((line, Fault(fact=fact, at=self.document.at(path), want=want, got=got)))
 
     def add_elsewhere(
         self, fact: str, path: KeyPath, at: str, *, want: str | None = None, got: str | None = None
     ) -> None:
         """Add a fault of a file the document names; there may be several for one place."""
-        self._found.append((self.document.line(path) or 0, Fault(fact=fact, at=at, want=want, got=got)))
+        self._found.append((self.document.line(path), Fault(fact=fact, at=at, want=want, got=got)))
 
     def in_order(self) -> tuple[Fault, ...]:
         """Return the faults in the order of the document's lines."""

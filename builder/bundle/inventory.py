@@ -63,7 +63,7 @@ def take_inventory(
     if not model and not taker.faults:
         taker.fault("model holds no files", bundle.model.path)
     if taker.faults:
-        raise BundleError(taker.faults)
+        raise BundleError(dict.fromkeys(taker.faults))
     return Inventory(model=model, code=code, runtime=baked)
 
 

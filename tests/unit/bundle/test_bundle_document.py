@@ -63,7 +63,7 @@ def test_every_value_knows_its_line_and_column() -> None:
 def test_a_place_that_is_not_there_gets_the_line_of_what_is_around_it() -> None:
     found = read("a: 1\nb:\n  c: 2\n")
     assert found.at(("b", "missing", 0)) == "bundle.yaml:2 b.missing[0]"
-    assert found.line(("nothing",)) is None
+    assert found.line(("nothing",)) == 1
     assert found.spelled(("nothing",)) is None
 
 

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from builder.bundle.document import read_document
+from builder.bundle.faults import Faults
+from builder.bundle.files import BundleFiles
+from builder.bundle.model import SchemaScope
+from builder.errors import Fault
+from builder.oci.entry import EntryKind
+
+WHERE = ("a",)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> BundleFiles:
+    (tmp_path / "folder").mkdir()
+    return BundleFiles(tmp_path.resolve(), Faults(read_document(b"a: [x, y, z]\n", name="bundle.yaml")))
+
+
+def only(files: BundleFiles) -> Fault:
+    (fault,) = files.faults.in_order()
+    return fault
+
+
+def test_a_path_of_the_wrong_kind_is_a_fault(files: BundleFiles) -> None:
+    assert files.find("folder", WHERE, only=EntryKind.FILE) is None
+    assert only(files) == Fault(fact="path is not a file", at="bundle.yaml:1 a", want="a file", got="folder, a folder")
+
+
+def test_text_that_is_not_utf_8_names_the_files_own_line(files: BundleFiles) -> None:
+    (files.root / "t.txt").write_bytes(b"one\ntwo\xff\n")
+    assert files.text("t.txt", WHERE) is None
+    assert only(files).at == "t.txt:2"
+
+
+def test_requirements_of_a_file_are_faulted_by_its_lines(files: BundleFiles) -> None:
+    (files.root / "r.txt").write_text("# top\nnumpy\n-e .\n--pre\n")
+    assert files.requirements("r.txt", WHERE) == (("numpy",), ("numpy",))
+    assert [fault.at for fault in files.faults.in_order()] == ["r.txt:3", "r.txt:4"]
+
+
+def test_requirements_of_a_list_are_faulted_by_their_place(files: BundleFiles) -> None:
+    assert files.requirements(["numpy", None, "-e ."], WHERE) == (("numpy",), ("numpy",))
+    assert only(files).at == "bundle.yaml:1 a[2]"
+
+
+def test_a_missing_requirements_file_is_one_fault(files: BundleFiles) -> None:
+    assert files.requirements("r.txt", WHERE) == ((), ())
+    assert only(files).fact == "no such file or folder"
+
+
+def test_a_schema_is_read_from_a_file_or_taken_as_it_stands(files: BundleFiles) -> None:
+    (files.root / "s.json").write_text('{"type": "object"}')
+    for given in ("s.json", {"type": "object"}):
+        assert files.json_schema(given, WHERE, scope=SchemaScope.RECORD) == {"type": "object"}
+    assert files.json_schema(None, WHERE, scope=None) is None
+    assert not files.faults
+
+
+def test_a_broken_schema_file_is_faulted_in_its_own_words(files: BundleFiles) -> None:
+    (files.root / "s.json").write_text('{"type": }')
+    assert files.json_schema("s.json", WHERE, scope=None) is None
+    assert only(files).at == "s.json:1"
+
+
+def test_a_schema_that_is_none_is_faulted_key_by_key(files: BundleFiles) -> None:
+    (files.root / "s.json").write_text('{"properties": {"age": {"type": "int"}}}')
+    assert files.json_schema("s.json", WHERE, scope=None) is None
+    assert files.json_schema({"type": "int"}, WHERE, scope=None) is None
+    assert [fault.at for fault in files.faults.in_order()] == ["s.json properties.age.type", "bundle.yaml:1 a.type"]
