@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 
 @pytest.fixture(scope="module")
-def context(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def context(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     destination = tmp_path_factory.mktemp("build") / "context"
     umask = os.umask(0o077)  # a careful user's; the image must not depend on it
     try:
@@ -51,7 +50,7 @@ def context(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Ite
         )
     finally:
         os.umask(umask)
-    yield destination
+    return destination
 
 
 def build(engine: DockerEngine, context: Path, *, buildkit: bool) -> str:

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import replace
 
 import docker
 import pytest
 
-from builder.engine.archive import image_archive
 from builder.engine.docker import DockerEngine
 from builder.engine.runner import RunOptions
 from builder.errors import DigestMismatchError, EngineError, StoreError
@@ -71,22 +69,13 @@ def test_an_archive_that_lacks_too_much_is_followed_by_a_whole_one(
     assert watched.sent == [layer.descriptor.digest for layer in image.layers]
 
 
-def test_an_archive_is_a_layout_too_when_it_is_whole(image_store: BlobStore) -> None:
-    import tarfile
-
-    image = image_with(image_store, "layout")
-    archive = tarfile.open(fileobj=io.BytesIO(b"".join(image_archive(image, image_store))))
-    names = archive.getnames()
-    assert names[:2] == ["manifest.json", f"blobs/sha256/{image.image_id.hex}"]
-    assert {"oci-layout", "index.json"} <= set(names)
-    assert len(names) == len(set(names)) == 7
-
-
 def test_layers_that_are_not_what_the_configuration_says_are_refused(
     engine: DockerEngine, image_store: BlobStore
 ) -> None:
     image = image_with(image_store, "swapped")
-    swapped = Image(config=image.config, layers=(image.layers[0], replace(image.layers[0], diff_id=image.layers[1].diff_id)))
+    swapped = Image(
+        config=image.config, layers=(image.layers[0], replace(image.layers[0], diff_id=image.layers[1].diff_id))
+    )
     with pytest.raises(EngineError) as caught:
         engine.load(swapped, image_store)
     assert "refused the image" in caught.value.faults[0].fact

@@ -164,7 +164,9 @@ def test_a_container_that_takes_too_much_memory_is_said_to_be_killed_for_it(star
 def test_a_command_replaces_the_image_s_own(engine: DockerEngine, image: Image, start: Start) -> None:
     instance = start(command=("one", "two"))
     answer_of(instance)
-    done = instance.execute((INTERPRETER, "-c", "print(open('/proc/1/cmdline').read().split(chr(0))[1:-1])"), timeout=20)
+    done = instance.execute(
+        (INTERPRETER, "-c", "print(open('/proc/1/cmdline').read().split(chr(0))[1:-1])"), timeout=20
+    )
     assert done.output == "['/srv/serve.py', 'one', 'two']\n"
 
 

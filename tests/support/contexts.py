@@ -19,7 +19,7 @@ from builder.oci.platform import Platform
 from builder.plan import places
 from builder.plan.model import EPOCH, FileSource, Origin, Plan, PlannedLayer, Purpose, TextSource, WheelSource
 from builder.store.blobs import BlobStore
-from tests.support.images import ECHO_SERVER, INTERPRETER, MINOR, python_layer
+from tests.support.images import ECHO_SERVER, INTERPRETER, MINOR, TEST_LABELS, python_layer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +124,11 @@ def make_workshop(root: Path) -> Workshop:
         cmd=("auto",),
         working_dir=f"/{places.MODEL}",
         exposed_ports=(f"{places.PORT}/tcp",),
-        labels={"org.opencontainers.image.title": "hello", "dev.modelkiln.awkward": 'a "b" $HOME c\\d {"C":1.0}'},
+        labels={
+            **TEST_LABELS,
+            "org.opencontainers.image.title": "hello",
+            "dev.modelkiln.awkward": 'a "b" $HOME c\\d {"C":1.0}',
+        },
         healthcheck=Healthcheck(
             test=("CMD", INTERPRETER, "-I", "-S", f"/{places.RUNTIME}/probe.py"),
             interval=1,

@@ -6,6 +6,7 @@ tests/integration: Debian's docker-registry in an image made here, since none ca
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import docker.errors
 import pytest
 
 from builder.engine.docker import DockerEngine
@@ -24,7 +26,7 @@ from builder.oci.image import Image
 from builder.oci.platform import Platform
 from builder.plan.model import EPOCH
 from builder.store.blobs import BlobStore
-from tests.support.images import layer_of, program_tar
+from tests.support.images import TEST_LABELS, layer_of, program_tar
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,9 +57,14 @@ def docker_host() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def engine(docker_host: str) -> Iterator[DockerEngine]:
-    """Lend a connection to that engine."""
+    """Lend a connection to that engine. The tests' images are removed in the end, since the engine may stay."""
     with DockerEngine.connect({"DOCKER_HOST": docker_host}) as connected:
         yield connected
+    client = docker.DockerClient(base_url=docker_host, version="auto")
+    for image in client.images.list(filters={"label": "dev.modelkiln.test=1"}):
+        with contextlib.suppress(docker.errors.APIError):
+            client.images.remove(str(image.id), force=True)
+    client.close()
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +89,7 @@ def registry_image(store: BlobStore) -> Image:
         created=EPOCH,
         entrypoint=("/bin/docker-registry", "serve", "/etc/registry.yml"),
         exposed_ports=("5000/tcp",),
+        labels=TEST_LABELS,
         diff_ids=(layer.diff_id,),
     )
     return Image(config=config, layers=(layer,))
