@@ -68,8 +68,6 @@ class Model:
     validation_data: DataReference | None = None
     training_code: CodeReference | None = None
     training_environment: str | None = None
-    training_environment_lines: tuple[str, ...] = ()
-    """What that file holds, without comments and blank lines."""
     metrics: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -138,10 +138,8 @@ class _Reader:
     def model(self, path: str | None, facts: ModelReading | None, requirements: tuple[str, ...]) -> Model | None:
         part = self.part("model")
         environment = part.get("training_environment")
-        lines: tuple[str, ...] = ()
         if environment is not None:
-            text = self.files.text(environment, ("model", "training_environment"))
-            lines = tuple(line.strip() for line in (text or "").splitlines() if line.strip() and line.strip()[0] != "#")
+            self.files.text(environment, ("model", "training_environment"))
         code = part.get("training_code")
         if path is None or facts is None:
             return None
@@ -164,7 +162,6 @@ class _Reader:
             if code and "repository" in code
             else None,
             training_environment=environment,
-            training_environment_lines=lines,
             metrics=part.get("metrics", {}),
         )
 
