@@ -46,20 +46,22 @@ def read_requirements(lines: Sequence[str]) -> Requirements:
     for index, line in _logical(lines):
         reason = _refused(line)
         if reason:
-            faults.append(RequirementFault(index=index, fact=reason[0], want=reason[1], got=line))
+            faults.append(RequirementFault(index=index, fact=reason[0], want=reason[1], got=_redacted(line)))
             continue
         try:
             requirement = Requirement(line)
         except InvalidRequirement as error:
             message = str(error).splitlines()[0].rstrip(".")
             want = "a name, then versions, such as scikit-learn==1.7.*"
-            faults.append(RequirementFault(index=index, fact=f"not a requirement: {message}", want=want, got=line))
+            faults.append(
+                RequirementFault(index=index, fact=f"not a requirement: {message}", want=want, got=_redacted(line))
+            )
             continue
         name = canonicalize_name(requirement.name)
         if requirement.url:
             fact = "requirement names a URL, which no lock can pin for every platform"
             want = f"a version from a package index, such as {requirement.name}==1.2.3"
-            faults.append(RequirementFault(index=index, fact=fact, want=want, got=line))
+            faults.append(RequirementFault(index=index, fact=fact, want=want, got=_redacted(line)))
             continue
         key = (name, str(requirement.marker))
         if key in first:
@@ -71,6 +73,11 @@ def read_requirements(lines: Sequence[str]) -> Requirements:
         good.append(line)
         names.append(name)
     return Requirements(lines=tuple(good), names=tuple(names), faults=tuple(faults))
+
+
+def _redacted(line: str) -> str:
+    """Return a line without the credentials of a URL in it."""
+    return re.sub(r"://[^/@\s]*@", "://", line)
 
 
 def _logical(lines: Sequence[str]) -> Iterator[tuple[int, str]]:

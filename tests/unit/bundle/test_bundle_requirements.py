@@ -68,7 +68,17 @@ def test_anything_but_a_plain_requirement_is_refused_with_its_reason(line: str, 
     assert found.lines == ("numpy",)
     (fault,) = found.faults
     assert fact in fault.fact
-    assert (fault.index, fault.got) == (1, line)
+    assert (fault.index, fault.got) == (1, line.replace("user:secret@", "").replace("git@", ""))
+
+
+def test_credentials_are_never_shown() -> None:
+    lines = [
+        "--index-url https://u:secret@example.com",
+        "a @ https://u:secret@example.com/a.zip",
+        "a b https://u:secret@x",
+    ]
+    for fault in read_requirements(lines).faults:
+        assert "secret" not in f"{fault.fact} {fault.got} {fault.want}"
 
 
 def test_a_package_required_twice_names_the_first_line() -> None:
