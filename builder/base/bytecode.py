@@ -12,6 +12,7 @@ from typing import Any
 
 from builder.base import compile_stdlib
 from builder.base.content import BlobSlice
+from builder.base.loader import tree_command
 from builder.base.tree import merged
 from builder.errors import BaseImageError
 from builder.host.process import run
@@ -20,9 +21,6 @@ from builder.oci.entry import Content, Entry, EntryKind
 from builder.oci.platform import Platform
 from builder.store.blobs import BlobStore, store_faults
 from builder.store.records import Records
-
-_LOADERS = {"amd64": "ld-linux-x86-64.so.2", "arm64": "ld-linux-aarch64.so.1"}
-_ENV = {"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "PATH": ""}
 
 
 def stdlib_sources(entries: Iterable[Entry], python: str) -> list[Entry]:
@@ -94,18 +92,13 @@ def _compile(
 
 
 def _run(root: Path, interpreter: str, host: Platform, jobs: list[list[str]]) -> set[str]:
-    libraries = root / "usr/lib" / f"{host.machine}-linux-gnu"
-    loader = libraries / _LOADERS[host.architecture]
-    program = root / interpreter.removeprefix("/")
+    command = tree_command(root, interpreter, host)
     done = run(
-        [
-            loader, "--inhibit-cache", "--library-path", str(libraries), program,
-            "-s", "-S", "-P", "-B", Path(compile_stdlib.__file__),
-        ],
-        env={**_ENV, "PYTHONHOME": str(root / "usr")},
+        [*command.argv, "-s", "-S", "-P", "-B", compile_stdlib.__file__],
+        env=command.env,
         stdin=json.dumps(jobs),
         timeout=600,
-    )  # fmt: skip
+    )
     try:
         return set(json.loads(done.stdout)["done"])
     except (ValueError, KeyError) as error:

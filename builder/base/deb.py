@@ -168,11 +168,15 @@ def _entries(deb: LockedDeb, data: Digest, store: BlobStore) -> Iterator[Entry]:
 
 def _tar_entries(deb: LockedDeb, data: Digest, store: BlobStore, file: BinaryIO) -> Iterator[Entry]:
     files: set[str] = set()
+    end = file.seek(0, io.SEEK_END)
+    file.seek(0)
     with tarfile.open(fileobj=file, mode="r:") as tar:
         for member in tar:
             path = _checked_path(deb, member.name)
             if not path:
                 continue
+            if member.isreg() and member.offset_data + member.size > end:
+                raise _damaged(deb, "the file is cut off", at=path)
             mode = member.mode & 0o7777
             if member.isdir():
                 yield Entry.directory(path, mode=mode)
@@ -190,6 +194,10 @@ def _tar_entries(deb: LockedDeb, data: Digest, store: BlobStore, file: BinaryIO)
                 yield Entry.file(path, content, mode=mode)
             else:
                 raise _damaged(deb, "a device or other special file has no place in an image", at=path)
+        # tarfile takes a damaged header in the middle for the end
+        file.seek(tar.offset)
+        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise _damaged(deb, "its data.tar is damaged or cut off")
 
 
 def _checked_path(deb: LockedDeb, name: str) -> str:
