@@ -61,7 +61,7 @@ _REASONS = (
         pattern=re.compile(rf"{_PACKAGE} (?:has|have) no wheels with a matching"),
         fact=lambda name, spec, target: f"{_label(name, spec)} has no wheel for {target}",
         want=lambda _, __, target: (
-            f"a wheel tagged {target.abi} or py3, for {target.platform_tags()[0]} or older, or any"
+            f"a wheel tagged {target.abi} or py3, for glibc {target.glibc[0]}.{target.glibc[1]} or older, or any"
         ),
         hint=lambda name, via: (
             f"require a version of {name} that has such a wheel, replace {via or name}, or change "

@@ -119,7 +119,7 @@ def _explain(stdout: str, stderr: str, target: Target) -> KilnError:
     if match := _MISSING.search(text):
         return ResolutionError.of(
             f"{match['what']} has no wheel for {target}",
-            want=f"a wheel for {target.abi} or py3 on {target.platform_tags()[0]} or older",
+            want=f"a wheel tagged {target.abi} or py3, for glibc {target.glibc[0]}.{target.glibc[1]} or older, or any",
             got=text,
             hint="run `kiln lock --upgrade`, or require a version that has such a wheel",
         )

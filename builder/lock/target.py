@@ -47,7 +47,7 @@ class Target:
             tags.append(f"manylinux_2_{minor}_{machine}")
             if legacy := _LEGACY.get((2, minor)):
                 tags.append(f"{legacy}_{machine}")
-        return (*tags, f"linux_{machine}")
+        return (f"linux_{machine}", *tags)
 
     def environment(self) -> dict[str, str]:
         """Return the values of environment markers there (PEP 508). Of a minor version, the first patch release."""

@@ -24,7 +24,7 @@ from builder.oci.platform import Platform
 from builder.store.blobs import BlobStore
 from tests.support.bundles import AMD64, ARM64, make_base, make_bundle
 from tests.support.index_server import serve_index
-from tests.support.wheels import PackageIndex
+from tests.support.package_index import PackageIndex
 
 X86 = Target(python="3.11", platform=AMD64, glibc=(2, 36))
 ARM = Target(python="3.11", platform=ARM64, glibc=(2, 36))

@@ -1,0 +1,75 @@
+"""Refusals that a small index cannot provoke; the common ones are tested on the resolvers themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from builder.errors import FetchError, KilnError, ResolutionError, StoreError
+from builder.lock.explain import explain_refusal, explain_trouble
+from builder.lock.target import Target
+from tests.support.bundles import AMD64
+
+TARGET = Target(python="3.11", platform=AMD64, glibc=(2, 36))
+
+MANY_VERSIONS = """\
+error: No solution found when resolving dependencies
+  cause: Because all of:
+             numpy<=1.9.3
+             numpy>=1.10.4,<=1.19.5
+          have no usable wheels and only the following versions of numpy are available:
+             numpy<=1.9.3
+             numpy>=1.10.4
+         we can conclude that numpy<=1.19.5 cannot be used.
+         And because you require numpy<1.20, we can conclude that your requirements are unsatisfiable.
+"""
+MARKED_EDGE = """\
+error: No solution found when resolving dependencies
+  cause: Because pandas>=3.1.1 depends on numpy{python_full_version < '3.14'}>=2.0.2 and you require numpy==1.26.4, we \
+can conclude that your requirements and pandas>=3.1.1 are incompatible.
+         And because you require pandas==3.1.1, we can conclude that your requirements are unsatisfiable.
+"""
+
+
+def test_range_in_the_message_is_the_authors_not_the_resolvers() -> None:
+    error = explain_refusal(MANY_VERSIONS, TARGET)
+    assert error.faults[0].fact == "numpy<1.20 can only be had as source, and images are made of wheels"
+    assert error.faults[0].at == "required by requirements → numpy"
+
+
+def test_conflict_is_found_through_a_marked_dependency() -> None:
+    error = explain_refusal(MARKED_EDGE, TARGET)
+    assert error.faults[0].fact == "the requirements contradict each other about numpy"
+    assert "numpy==1.26.4 by requirements" in str(error.faults[0].got)
+    assert "by requirements → pandas" in str(error.faults[0].got)
+
+
+def test_refusal_in_words_not_known_is_shown_as_it_is() -> None:
+    error = explain_refusal("error: the moon is in the wrong phase\n", TARGET)
+    assert isinstance(error, ResolutionError)
+    assert error.faults[0].got == "error: the moon is in the wrong phase"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("WARNING: Retrying after connection broken by 'NewConnectionError(...)': /simple/a/", FetchError),
+        ("ERROR: HTTP error: 403 Client Error: Forbidden for url: https://u:p@host/simple/a/", FetchError),
+        ("WARNING: 401 Error, Credentials not correct for https://host/simple/a/", FetchError),
+        ("error: Failed to fetch: `https://host/simple/a/`\n  cause: invalid peer certificate", FetchError),
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", StoreError),
+    ],
+)
+def test_trouble_with_network_or_disk_is_not_taken_for_a_missing_version(text: str, kind: type[KilnError]) -> None:
+    error = explain_trouble(text)
+    assert type(error) is kind
+    assert "u:p" not in error.render()
+    assert error.hint
+
+
+def test_package_named_like_an_error_code_is_no_trouble() -> None:
+    assert explain_trouble("ERROR: No matching distribution found for google-credentials==401") is None
+
+
+def test_traceback_is_not_shown() -> None:
+    text = 'ERROR: what matters\nTraceback (most recent call last):\n  File "x.py"\nValueError: in the end\n'
+    assert explain_refusal(text, TARGET).faults[0].got == "ERROR: what matters\nin the end"
