@@ -68,7 +68,7 @@ def test_anything_but_a_plain_requirement_is_refused_with_its_reason(line: str, 
     assert found.lines == ("numpy",)
     (fault,) = found.faults
     assert fact in fault.fact
-    assert (fault.index, fault.got) == (1, line.replace("user:secret@", "").replace("git@", ""))
+    assert (fault.index, fault.got) == (1, line.replace("user:secret@", "").replace("//git@", "//"))
 
 
 def test_credentials_are_never_shown() -> None:
