@@ -170,12 +170,8 @@ class Connection(asyncio.Protocol):
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # an upgrade is never made; the request itself was complete
-            for request in (self._current, *self._waiting):
-                if request is not None:
-                    request.keep_alive = False
-            self._discarding = 0
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             if self._discarding < 0:
                 cause = error.__cause__ or error.__context__
@@ -183,6 +179,17 @@ class Connection(asyncio.Protocol):
             return
         if self._discarding < 0 and self._in_head and self._head_size > self._settings.max_head:
             self._refuse(431, f"the request line and headers are over {self._settings.max_head} bytes")
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Take a request that offers another protocol for what it is without the offer; the parser left its body."""
+        request = self._reading
+        if request is None:
+            return
+        self._reading = None
+        lines = [f"{name}: {value}\r\n" for name, value in request.headers if name not in {"upgrade", "connection"}]
+        head = f"{request.method} {request.target.decode('latin-1')} HTTP/1.1\r\n{''.join(lines)}\r\n"
+        self._parser = httptools.HttpRequestParser(self)
+        self.data_received(head.encode("latin-1") + rest)
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -240,6 +247,11 @@ class Connection(asyncio.Protocol):
         """Hand a whole request on, in its turn."""
         request = self._reading
         if request is None:
+            return
+        if self._parser.should_upgrade():
+            if request.method != "CONNECT":
+                return
+            self._refuse(405, "this is not a proxy")
             return
         self._reading = None
         if self._gate.closing:

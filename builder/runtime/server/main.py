@@ -62,6 +62,7 @@ class Server:
         self._reader = reader
         self._stop: asyncio.Future[int]
         self._draining = False
+        self._pool: Pool | None = None
 
     async def serve(self, listener: socket.socket, spawned: list[Spawned], environment: Mapping[str, str]) -> int:
         """Serve; return 0 after a drain, another code when the model never loads."""
@@ -80,6 +81,7 @@ class Server:
             environment=environment,
             give_up=lambda: self._end(EXIT_LOAD_FAILED),
         )
+        self._pool = pool
         application: Application | None = None
 
         def handle(request: Request) -> None:
@@ -147,6 +149,8 @@ class Server:
         name = signal.Signals(number).name
         if self._draining:
             self._log.write("warning", f"{name} again: ending at once")
+            if self._pool is not None:
+                self._pool.close()
             self._log.close(0.2)
             os._exit(128 + number)
         self._draining = True

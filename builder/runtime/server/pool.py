@@ -107,11 +107,14 @@ class Pool:
         self._stopping = True
 
     def close(self) -> None:
-        """End every worker."""
+        """End every worker and wait for them; a killed process needs a moment."""
+        self._stopping = True
         for worker in self.workers:
-            worker.close()
             worker.kill("stop")
-        self.reap()
+        end = time.monotonic() + 1.0
+        while self.workers and time.monotonic() < end:
+            self.reap()
+            time.sleep(0.002)
 
     def _adopt(self, spawned: Spawned) -> None:
         worker = Worker(spawned, self, self._loop, self._log)
@@ -180,15 +183,15 @@ class Pool:
             self._finish(work, outcome, value)
 
     def worker_hung_up(self, worker: Worker) -> None:
-        """See whether the process has ended; if it has not, it will."""
+        """See how the process ended; if it has not ended soon, it is made to."""
+        self.reap()
         if worker.state != DEAD:
-            self._loop.call_later(0.02, self._bury_hung_up, worker)
-            self.reap()
+            self._loop.call_later(0.05, self._end_hung_up, worker)
 
-    def _bury_hung_up(self, worker: Worker) -> None:
+    def _end_hung_up(self, worker: Worker) -> None:
+        self.reap()
         if worker.state != DEAD:
             worker.kill("hang up")
-            self._bury(worker, None)
 
     def reap(self) -> None:
         """Collect every child that has ended; as process 1 that includes the orphans of others."""
@@ -204,7 +207,7 @@ class Pool:
                     self._bury(worker, os.waitstatus_to_exitcode(status))
                     break
 
-    def _bury(self, worker: Worker, code: int | None) -> None:
+    def _bury(self, worker: Worker, code: int) -> None:
         was_loading = worker.state in (LOADING, WARMING)
         worker.state = DEAD
         self.workers.remove(worker)
@@ -313,10 +316,8 @@ class Pool:
         self._arm()
 
 
-def describe_end(code: int | None, reason: str) -> str:
+def describe_end(code: int, reason: str) -> str:
     """Return how a process ended, for the log."""
-    if code is None:
-        return "it closed its channel"
     if code >= 0:
         return f"exit code {code}"
     name = signal.Signals(-code).name

@@ -125,6 +125,8 @@ class Worker(asyncio.Protocol):
 
     def kill(self, reason: str) -> None:
         """End the process and whatever it started, at once."""
+        if self.state == DEAD:
+            return
         self.killed_for = self.killed_for or reason
         try:
             os.killpg(self.pid, signal.SIGKILL)

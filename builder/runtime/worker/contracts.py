@@ -73,7 +73,9 @@ class BatchScorer:
             predictions = asyncio.run(_wait_for(predictions))
         plain = make_plain(predictions)
         if not isinstance(plain, list):
-            raise UnansweredError(f"a {type(predictions).__name__} where a sequence of predictions was expected")
+            raise UnansweredError(
+                f"predict answered {type(predictions).__name__} where a sequence of predictions was expected"
+            )
         if len(plain) != len(records):
             raise UnansweredError(f"{len(plain)} predictions for {len(records)} records")
         return plain
