@@ -6,6 +6,7 @@ Runs inside the new mount namespace. Standard library only.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 
 from builder.engine import namespace_kernel as kernel
@@ -17,11 +18,12 @@ _TMP = "/tmp"  # noqa: S108 - the container's own
 _QUIET = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
 
 
-def enter_root(root: str, *, hostname: str) -> tuple[str, ...]:
+def enter_root(root: str, *, hostname: str, groups: Sequence[str]) -> tuple[str, ...]:
     """Make ``root`` the root, read-only, and return what could not be done, a few words each.
 
-    The tree must hold the mount points. What is left is for ``finish_root``, in a process of the new process
-    namespace, since /proc shows the one of whoever mounts it.
+    The tree must hold the mount points. ``groups`` are the container's control groups, which it may read, so that a
+    program can see its own limits as it does with an engine. What is left is for ``finish_root``, in a process of the
+    new process namespace, since /proc shows the one of whoever mounts it.
     """
     unapplied: list[str] = []
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
@@ -33,8 +35,9 @@ def enter_root(root: str, *, hostname: str) -> tuple[str, ...]:
     os.unlink(hosts)
     try:
         kernel.mount("sysfs", f"{root}/sys", "sysfs", kernel.MS_RDONLY | _QUIET)
+        _show_groups(groups, f"{root}/sys/fs/cgroup")
     except OSError:
-        unapplied.append("/sys is absent")
+        unapplied.append("/sys is absent or without control groups")
     # The kernel lets a user namespace mount a new /proc only where it can see one already, so the old one comes along.
     kernel.mount("/proc", f"{root}{_TMP}", flags=kernel.MS_BIND | kernel.MS_REC)
     _close(f"{root}/dev", kernel.MS_NOSUID)
@@ -68,6 +71,20 @@ def _mount_dev(dev: str) -> None:
     os.symlink("/proc/self/fd", f"{dev}/fd")
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         os.symlink(f"/proc/self/fd/{number}", f"{dev}/{name}")
+
+
+def _show_groups(groups: Sequence[str], target: str) -> None:
+    if not groups or not os.path.isdir(target):
+        return
+    if os.path.exists(f"{groups[0]}/cgroup.controllers"):
+        kernel.bind_read_only(groups[0], target, extra=_QUIET)
+        return
+    kernel.mount("tmpfs", target, "tmpfs", _QUIET, "mode=755,size=64k")
+    for group in groups:
+        controller = "memory" if os.path.exists(f"{group}/memory.limit_in_bytes") else "cpu"
+        os.mkdir(f"{target}/{controller}")
+        kernel.bind_read_only(group, f"{target}/{controller}", extra=_QUIET)
+    _close(target, _QUIET)
 
 
 def _bind_file(source: str, target: str) -> None:

@@ -107,7 +107,7 @@ class Supervisor:
             socket.sethostname(config["hostname"])
         sys.meta_path.clear()  # from here on an import would read the container's files
         with _step("mounts"):
-            return namespace_root.enter_root(config["root"], hostname=config["hostname"])
+            return namespace_root.enter_root(config["root"], hostname=config["hostname"], groups=config["groups"])
 
     def _spawn(self, argv: Sequence[str], output: int, *, is_first: bool = False) -> int:
         """Start a program in the container; one that cannot be started is a SetupError."""
@@ -144,6 +144,8 @@ class Supervisor:
             os.setsid()
             for join in self._joins:
                 os.write(join, b"0")
+            with suppress(OSError):  # only changes how the groups are named inside
+                kernel.unshare(kernel.CLONE_NEWCGROUP)
             if is_first:
                 step = "proc"
                 namespace_root.finish_root(tmp_size=int(config["memory"]))

@@ -24,11 +24,11 @@ PYTHON = (INTERPRETER, "-I", "-S", "-B")
 _SKIPPED = {"__pycache__", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages", "dist-packages", "test"}
 
 
-def add_layer(store: BlobStore, tar: bytes, title: str) -> Layer:
-    """Store a tar as a gzip layer."""
-    blob = gzip.compress(tar, compresslevel=1, mtime=0)
-    digest = store.add(blob)
-    descriptor = Descriptor(media_type=MediaType.OCI_LAYER_GZIP, digest=digest, size=len(blob))
+def add_layer(store: BlobStore, tar: bytes, title: str, *, compress: bool = True) -> Layer:
+    """Store a tar as a layer, with gzip or as it is."""
+    blob = gzip.compress(tar, compresslevel=1, mtime=0) if compress else tar
+    media_type = MediaType.OCI_LAYER_GZIP if compress else MediaType.OCI_LAYER_TAR
+    descriptor = Descriptor(media_type=media_type, digest=store.add(blob), size=len(blob))
     return Layer(descriptor=descriptor, diff_id=Digest.of(tar), title=title)
 
 
@@ -62,7 +62,7 @@ def python_layer(store: BlobStore) -> Layer:
         listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
         libraries |= {Path(word) for line in listed.splitlines() for word in line.split() if word.startswith("/")}
     files = {str(path).lstrip("/"): path for path in [Path(INTERPRETER), *modules, *libraries]}
-    return add_layer(store, tar_of(files), "python")
+    return add_layer(store, tar_of(files), "python", compress=False)
 
 
 def image_of(python: Layer, store: BlobStore, program: str, **config: object) -> Image:

@@ -164,7 +164,7 @@ except OSError as error:
 
 
 def test_host_is_out_of_sight(run: Callable[..., NamespaceInstance]) -> None:
-    code = "import os; print([os.path.exists(p) for p in ('/home', '/dev/shm', '/dev/vda', '/sys/fs/cgroup/memory')])"
+    code = "import os; print([os.path.exists(p) for p in ('/home', '/dev/shm', '/dev/vda', '/root/.cache')])"
     instance = run()
     assert inside(instance, code) == "[False, False, False, False]"
     processes = inside(instance, "import os; print(sorted(int(n) for n in os.listdir('/proc') if n.isdigit())[0])")
@@ -272,6 +272,17 @@ def test_a_layer_with_other_bytes_is_never_run(store: BlobStore, python: Layer) 
     path.write_bytes(store.read(tiny.image_of(python, store, "print('something else')").layers[1].descriptor.digest))
     with pytest.raises(DigestMismatchError):
         NamespaceRunner(store).start(image, OPTIONS)
+
+
+def test_a_program_can_read_the_limits_it_was_given(run: Callable[..., NamespaceInstance]) -> None:
+    code = """
+from pathlib import Path
+names = ("memory.max", "memory/memory.limit_in_bytes")
+print([int((Path("/sys/fs/cgroup") / name).read_text()) for name in names if (Path("/sys/fs/cgroup") / name).exists()])
+"""
+    instance = run()
+    assert inside(instance, code) == (f"[{OPTIONS.memory}]" if instance._limits.memory else "[]")
+    assert inside(instance, "import os; print(len(os.sched_getaffinity(0)))") == "1"
 
 
 def test_environment_is_the_image_s_and_nothing_of_the_host_s(
