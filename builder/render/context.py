@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from builder.errors import DigestMismatchError, Fault, StoreError
 from builder.oci.digest import Digest
@@ -14,8 +15,11 @@ from builder.oci.entry import CHUNK
 from builder.plan.model import FileSource, Origin, Plan, PlannedLayer
 from builder.render.files import ContextFile, context_files, system_layers
 from builder.store.blobs import BlobStore, store_faults
+from builder.store.records import Records
 
 DOCKERFILE = "Dockerfile"
+_WORTH_KEEPING = 1 << 20
+"""A copy of at least this many bytes is taken over from the context that is replaced, if it is still what it was."""
 
 
 def write_context(
@@ -53,6 +57,7 @@ def write_context(
         aside = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}-"))
     try:
         changed = []
+        copies = _Copies(store, destination)
         _write(aside / DOCKERFILE, dockerfile)
         for file in files:
             target = aside / file.path
@@ -60,7 +65,7 @@ def write_context(
             if blob is not None:
                 store.export(blob, target)
             elif isinstance(file.content, FileSource):
-                got = _copy(origins[file.content.origin] / file.content.source, target, mode=file.content.mode)
+                got = copies.make(file.content, origins[file.content.origin] / file.content.source, file.path, target)
                 if got != file.content.digest:
                     changed.append(
                         Fault(
@@ -75,8 +80,53 @@ def write_context(
         if changed:
             raise DigestMismatchError(changed, hint="run the build again")
         _replace(aside, destination)
+        copies.remember()
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+class _Copies:
+    """Copies of large files, made once: the next context links to the last one's, when its inode is untouched."""
+
+    def __init__(self, store: BlobStore, destination: Path) -> None:
+        self._records = Records(store.root, "context")
+        self._destination = destination
+        self._made: dict[str, FileSource] = {}
+
+    def make(self, source: FileSource, origin: Path, name: str, target: Path) -> Digest:
+        """Put a file's content at ``target`` and return its digest."""
+        if source.size >= _WORTH_KEEPING:
+            self._made[name] = source
+            if self._is_untouched(source, name) and self._take_over(name, target):
+                return source.digest
+        return _copy(origin, target, mode=source.mode)
+
+    def remember(self) -> None:
+        """Note what the new context's copies are, so that the next one may take them over."""
+        for name, source in self._made.items():
+            self._records.put(str(self._destination / name), self._note(source, name))
+
+    def _is_untouched(self, source: FileSource, name: str) -> bool:
+        try:
+            return bool(self._records.get(str(self._destination / name)) == self._note(source, name))
+        except OSError:
+            return False
+
+    def _take_over(self, name: str, target: Path) -> bool:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.hardlink_to(self._destination / name)
+        except OSError:  # a file system without hard links
+            return False
+        return True
+
+    def _note(self, source: FileSource, name: str) -> dict[str, Any]:
+        status = (self._destination / name).stat()
+        return {
+            "sha256": source.digest.hex,
+            "mode": source.mode,
+            "inode": [status.st_dev, status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns],
+        }
 
 
 def _blob(file: ContextFile, system: Mapping[str, Digest]) -> Digest | None:

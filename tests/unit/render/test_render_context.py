@@ -164,5 +164,46 @@ def test_system_packages_come_from_the_layer_that_was_assembled(made: Workshop, 
         write(with_system, destination)
 
 
+def with_large_model(made: Workshop, content: bytes) -> Workshop:
+    source = made.plan.layers[3].sources[0]
+    assert isinstance(source, FileSource)
+    (made.origins[Origin.BUNDLE] / source.source).write_bytes(content)
+    large = replace(source, digest=Digest.of(content), size=len(content))
+    layers = (*made.plan.layers[:3], replace(made.plan.layers[3], sources=(large,)), *made.plan.layers[4:])
+    return replace(made, plan=replace(made.plan, layers=layers))
+
+
+def test_a_large_copy_is_made_once_and_again_only_when_something_changed(tmp_path: Path, destination: Path) -> None:
+    made = make_workshop(tmp_path)
+    model = destination / "model" / "weights [1].bin"
+    large = with_large_model(made, b"a" * (2 << 20))
+    write(large, destination)
+    first = model.stat().st_ino
+    write(large, destination)
+    assert model.stat().st_ino == first
+    assert model.stat().st_nlink == 1
+
+    model.write_bytes(b"tampered")
+    write(large, destination)
+    assert model.read_bytes() == b"a" * (2 << 20)
+
+    write(with_large_model(made, b"b" * (2 << 20)), destination)
+    assert model.read_bytes() == b"b" * (2 << 20)
+
+
+def test_where_files_cannot_be_linked_they_are_copied(
+    tmp_path: Path, destination: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = with_large_model(make_workshop(tmp_path), b"c" * (1 << 20))
+    write(made, destination)
+
+    def refuse(*_: object) -> None:
+        raise OSError(95, "not supported")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    write(made, destination)
+    assert (destination / "model" / "weights [1].bin").read_bytes() == b"c" * (1 << 20)
+
+
 def test_the_synthetic_base_is_this_machine_s_python(made: Workshop) -> None:
     assert made.plan.base.python == MINOR
