@@ -20,6 +20,7 @@ from isal import isal_zlib
 from builder.assemble.framing import HEADER, trailer
 from builder.errors import DigestMismatchError, Fault, PlanError
 from builder.oci.entry import CHUNK
+from builder.store.blobs import store_faults
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _ENCRYPTED = 0x1 | 0x40
@@ -49,7 +50,8 @@ class _File:
 
     def read(self, size: int, offset: int) -> bytes:
         """Return ``size`` bytes from ``offset``; fewer where the file ends."""
-        return os.pread(self._descriptor, size, offset)
+        with store_faults("read", self.path):
+            return os.pread(self._descriptor, size, offset)
 
     def __del__(self) -> None:
         if hasattr(self, "_descriptor"):
@@ -241,8 +243,11 @@ def read_archive(path: Path, *, name: str | None = None) -> list[Member]:
         ) from error
     faults: list[Fault] = []
     members: dict[str, Member] = {}
-    limits = _limits([info.header_offset for info in infos], end)
-    for info in infos:
+    infos_in_place = [info for info in infos if 0 <= info.header_offset < end]
+    if len(infos_in_place) < len(infos):
+        faults.append(Fault(fact=f"{archive_name}: members that begin outside the archive", at=str(path)))
+    limits = _limits([info.header_offset for info in infos_in_place], end)
+    for info in infos_in_place:
         member_name = info.orig_filename
         if fact := _fault(info):
             faults.append(Fault(fact=f"{archive_name}: {member_name!r}: {fact}", at=str(path)))
@@ -263,7 +268,7 @@ def read_archive(path: Path, *, name: str | None = None) -> list[Member]:
             deflated=info.compress_type == zipfile.ZIP_DEFLATED,
             file=file,
             offset=info.header_offset,
-            limit=limits.get(info.header_offset, end),
+            limit=limits[info.header_offset],
             flags=info.flag_bits,
         )
     unpacked = sum(member.size for member in members.values())

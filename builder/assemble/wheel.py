@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from email.parser import HeaderParser
 from pathlib import Path
 
 from packaging.utils import canonicalize_name, canonicalize_version
@@ -149,8 +148,8 @@ class _Wheel:
         return found[0]
 
     def _check_format(self) -> None:
-        text = self._text("WHEEL")
-        version = str(HeaderParser().parsestr(text).get("Wheel-Version", ""))
+        fields = (line.partition(":") for line in self._text("WHEEL").splitlines())
+        version = next((value.strip() for name, _, value in fields if name.lower() == "wheel-version"), "")
         if version.split(".", maxsplit=1)[0] != "1":
             self._fault(
                 f"{self._file} has a format that is not known", want="Wheel-Version: 1.x", got=version or "none"

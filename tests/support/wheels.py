@@ -1,100 +1,99 @@
-"""Hand-made wheels and source archives, and a package index of them on disk (PEP 503)."""
+"""Makes small wheels, good and bad, and reads layers back with the standard library."""
 
 from __future__ import annotations
 
-import html
+import base64
+import csv
+import gzip
+import hashlib
 import io
 import tarfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
+from builder.lock.model import LockedWheel
 from builder.oci.digest import Digest
+from builder.oci.image import Layer
+from builder.plan import places
+from builder.plan.model import WheelSource
+from builder.store.blobs import BlobStore
 
-_OLD = (2000, 1, 1, 0, 0, 0)
+WHEEL = b"Wheel-Version: 1.0\nGenerator: by hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
-def wheel_bytes(
-    name: str,
-    version: str = "1.0",
+def record_of(files: Mapping[str, bytes], record: str) -> bytes:
+    """Return the RECORD of a wheel with these files."""
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    for path, data in files.items():
+        encoded = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+        rows.writerow((path, f"sha256={encoded}", len(data)))
+    rows.writerow((record, "", ""))
+    return out.getvalue().encode()
+
+
+def make_wheel(
+    folder: Path,
+    files: Mapping[str, bytes],
     *,
-    requires: Iterable[str] = (),
-    tag: str = "py3-none-any",
-    python: str | None = None,
-    payload: str = "",
-) -> tuple[str, bytes]:
-    """Return the file name and the bytes of a small wheel; equal arguments give equal bytes."""
-    stem = name.replace("-", "_")
-    info = f"{stem}-{version}.dist-info"
-    metadata = [
-        "Metadata-Version: 2.1",
-        f"Name: {name}",
-        f"Version: {version}",
-        *([f"Requires-Python: {python}"] if python else []),
-        *(f"Requires-Dist: {requirement}" for requirement in requires),
-        *(f"Provides-Extra: {part.split(chr(34))[1]}" for part in requires if "extra ==" in part),
-    ]
-    files = {
-        f"{stem}/__init__.py": payload,
-        f"{info}/METADATA": "\n".join(metadata) + "\n",
-        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n",
+    name: str = "demo",
+    version: str = "1.0",
+    modes: Mapping[str, int] | None = None,
+    overrides: Mapping[str, bytes | None] | None = None,
+    method: int = zipfile.ZIP_DEFLATED,
+) -> Path:
+    """Write a wheel. ``overrides`` replace or (None) drop files after RECORD was made."""
+    info = f"{name}-{version}.dist-info"
+    content = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{info}/WHEEL": WHEEL,
     }
-    files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in (*files, f"{info}/RECORD"))
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, text in files.items():
-            archive.writestr(zipfile.ZipInfo(path, _OLD), text)
-    return f"{stem}-{version}-{tag}.whl", buffer.getvalue()
+    if "entry_points.txt" in content:
+        content[f"{info}/entry_points.txt"] = content.pop("entry_points.txt")
+    content[f"{info}/RECORD"] = record_of(content, f"{info}/RECORD")
+    for path, data in (overrides or {}).items():
+        if data is None:
+            content.pop(path.replace("INFO", info))
+        else:
+            content[path.replace("INFO", info)] = data
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for member, data in content.items():
+            entry = zipfile.ZipInfo(member, (2020, 1, 1, 0, 0, 0))
+            entry.external_attr = (modes or {}).get(member, 0o100644) << 16
+            entry.compress_type = method
+            archive.writestr(entry, data)
+    return path
 
 
-class PackageIndex:
-    """A simple index as a folder; ``url`` is its file: address, and a web server may serve it as it is."""
+def source_of(wheel: Path, *, prefix: str = places.PACKAGES, python: str = "3.11") -> WheelSource:
+    """Return the plan's view of a wheel."""
+    name, version = wheel.name.split("-")[:2]
+    content = wheel.read_bytes()
+    locked = LockedWheel(
+        name=name.lower().replace("_", "-"),
+        version=version,
+        filename=wheel.name,
+        size=len(content),
+        digest=Digest.of(content),
+    )
+    return WheelSource(wheel=locked, prefix=prefix, python=python, interpreter=f"/usr/bin/python{python}")
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        root.mkdir(parents=True, exist_ok=True)
-        self._python: dict[str, str] = {}
 
-    @property
-    def url(self) -> str:
-        return self.root.as_uri()
+def tar_of(store: BlobStore, layer: Layer) -> bytes:
+    """Return a layer's tar, unpacked by the standard library."""
+    return gzip.decompress(store.read(layer.descriptor.digest))
 
-    def add(self, name: str, version: str = "1.0", *, python: str | None = None, **wheel: object) -> Digest:
-        """Add a wheel and return its digest; the same file name again replaces it."""
-        filename, content = wheel_bytes(name, version, python=python, **wheel)  # type: ignore[arg-type]
-        if python:
-            self._python[filename] = python
-        return self._put(name, filename, content)
 
-    def add_source(self, name: str, version: str = "1.0") -> Digest:
-        """Add a source archive without any wheel."""
-        buffer = io.BytesIO()
-        text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
-        with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-            entry = tarfile.TarInfo(f"{name}-{version}/PKG-INFO")
-            entry.size = len(text)
-            archive.addfile(entry, io.BytesIO(text))
-        return self._put(name, f"{name}-{version}.tar.gz", buffer.getvalue())
-
-    def remove(self, name: str) -> None:
-        """Take every file of a package off the index, leaving its page."""
-        for path in (self.root / name).iterdir():
-            path.unlink()
-        self._list(name)
-
-    def _put(self, name: str, filename: str, content: bytes) -> Digest:
-        (self.root / name).mkdir(exist_ok=True)
-        (self.root / name / filename).write_bytes(content)
-        self._list(name)
-        return Digest.of(content)
-
-    def _list(self, name: str) -> None:
-        links = []
-        for path in sorted((self.root / name).iterdir()):
-            if path.name == "index.html":
-                continue
-            python = self._python.get(path.name)
-            attribute = f' data-requires-python="{html.escape(python)}"' if python else ""
-            digest = Digest.of(path.read_bytes()).hex
-            links.append(f'<a href="{path.name}#sha256={digest}"{attribute}>{path.name}</a><br>')
-        (self.root / name / "index.html").write_text("<!DOCTYPE html>\n" + "\n".join(links) + "\n")
+def tree_of(store: BlobStore, layer: Layer) -> dict[str, tuple[str, int, bytes | str]]:
+    """Return what the standard library reads in a layer: type, mode and content or target by path."""
+    tree: dict[str, tuple[str, int, bytes | str]] = {}
+    with tarfile.open(fileobj=io.BytesIO(tar_of(store, layer))) as archive:
+        for entry in archive:
+            file = archive.extractfile(entry) if entry.isreg() else None
+            kind = entry.type.decode()
+            tree[entry.name] = (kind, entry.mode, file.read() if file else entry.linkname)
+    return tree
