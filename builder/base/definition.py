@@ -132,6 +132,7 @@ def read_definition(name: str, path: Path) -> BaseDefinition:
         Fault(
             fact=f"the base's definition is not valid: {error.message}",
             at=f"{path}: {'.'.join(str(part) for part in error.absolute_path) or 'top level'}",
+            got=repr(error.instance)[:200] if error.absolute_path else None,
         )
         for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
     ]

@@ -47,19 +47,20 @@ FILES: Mapping[str, tuple[Entry, ...]] = {
 }
 """Files that scripts would have made, by package."""
 
+_PLAIN = r"[^;|&<>]*"
+_TEST = rf"(!\s+)?(\[\s{_PLAIN}\]|test\s{_PLAIN}|dpkg\s+--compare-versions\s{_PLAIN})"
 _IDLE = re.compile(
-    r"""
-      set\s+-[eux]+ | exit\s+0 | : | true | return\s+0
-    | (if|elif)\s.* | then | else | fi
-    | case\s.*\sin | esac | ;; | [^()`$]*\)(\s*(;;|:|exit\s+0))?
-    | done | \{ | \}
-    | for\s+\w+\s+in\s[^`$]*;\s*do
-    | echo\s.* | exit\s+1
-    | (dpkg-maintscript-helper|dpkg-trigger)\s.* | (/sbin/)?ldconfig
-    | dpkg-divert\s.*\.usr-is-merged.*
+    rf"""
+      set\s+-[eux]+ | exit\s+[01] | : | true | return\s+0
+    | (if|elif)\s+{_TEST}\s*((&&|\|\|)\s*{_TEST})*(;\s*then)? | then | else | fi
+    | case\s{_PLAIN}\sin | esac | ;; | [^()$;&<>]*\)(\s*(;;|:|exit\s+0))?
+    | for\s+\w+\s+in\s{_PLAIN};\s*do | done | \{{ | \}}
+    | echo\s{_PLAIN}((>&2|>/dev/null)\s*)?
+    | (dpkg-maintscript-helper|dpkg-trigger)\s{_PLAIN} | (/sbin/)?ldconfig
+    | dpkg-divert\s{_PLAIN}\.usr-is-merged{_PLAIN}
     """,
     re.VERBOSE,
-)  # fmt: skip
+)
 
 
 def check_scripts(unpacked: Iterable[UnpackedDeb]) -> None:
