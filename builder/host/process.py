@@ -54,11 +54,16 @@ def run(
             check=False,
         )
     except FileNotFoundError as error:
+        if cwd is not None and not cwd.is_dir():
+            raise HostError.of(f"folder not found: {cwd}", at=shlex.join(command)) from error
         raise HostError.of(
             f"program not found: {command[0]}", at=shlex.join(command), hint=f"install {command[0]}"
         ) from error
     except PermissionError as error:
         raise HostError.of(f"program may not be run: {command[0]}", at=shlex.join(command)) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise HostError.of(f"program cannot be run: {command[0]}: {reason}", at=shlex.join(command)) from error
     except subprocess.TimeoutExpired as error:
         raise HostError.of(f"program still running after {timeout:g} s", at=shlex.join(command)) from error
     return Completed(argv=command, returncode=done.returncode, stdout=done.stdout, stderr=done.stderr)

@@ -49,7 +49,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     home_dir = Path(environ.get("HOME") or "~").expanduser()
     config = Path(environ.get("XDG_CONFIG_HOME") or home_dir / ".config")
     path = Path(environ.get("KILN_SETTINGS") or config / "modelkiln" / "settings.yaml")
-    values = {**_read(path, required="KILN_SETTINGS" in environ)}
+    values = {**_read(path, required=bool(environ.get("KILN_SETTINGS")))}
     values |= {key: environ[name] for key, name in _KEYS.items() if environ.get(name)}
     cache = Path(environ.get("XDG_CACHE_HOME") or home_dir / ".cache")
     try:

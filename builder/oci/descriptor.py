@@ -38,10 +38,14 @@ class Descriptor:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; a missing or malformed field is a ValueError or KeyError."""
         platform = data.get("platform")
+        size = data["size"]
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            msg = f"not a size: {size!r}"
+            raise ValueError(msg)
         return cls(
             media_type=MediaType(data["mediaType"]),
             digest=Digest.parse(data["digest"]),
-            size=int(data["size"]),
+            size=size,
             annotations=dict(data.get("annotations") or {}),
             platform=Platform.parse(f"{platform['os']}/{platform['architecture']}") if platform else None,
         )

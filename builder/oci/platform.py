@@ -25,7 +25,7 @@ class Platform:
     def parse(cls, text: str) -> Self:
         """Read ``linux/amd64`` or ``linux/arm64`` (``linux/arm64/v8`` is the same); else a ValueError."""
         os_name, _, architecture = text.partition("/")
-        return cls(os_name, architecture.removesuffix("/v8"))
+        return cls(os_name, "arm64" if architecture == "arm64/v8" else architecture)
 
     @classmethod
     def host(cls) -> Self | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from builder.errors import StoreError
 from builder.oci.digest import Digest
 from builder.store.records import Records
 
@@ -25,7 +28,8 @@ class KnownBlobs:
         known = self.repositories(digest)
         if known[:1] != (repository,):
             others = [name for name in known if name != repository]
-            self._records.put(self._key(digest), [repository, *others][:_REMEMBERED])
+            with suppress(StoreError):  # the blob is where it belongs, whether that can be noted or not
+                self._records.put(self._key(digest), [repository, *others][:_REMEMBERED])
 
     def _key(self, digest: Digest) -> list[str]:
         return [self._registry, str(digest)]

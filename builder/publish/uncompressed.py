@@ -34,7 +34,10 @@ class DiffIdReader:
                 self._hash.update(chunk)
             return
         while chunk and not self._fault:
-            if self._member.eof:  # a layer may be several gzip members, one after the other
+            if self._member.eof:  # a layer may be several gzip members, one after the other, and padding at the end
+                chunk = chunk.lstrip(b"\0")
+                if not chunk:
+                    return
                 self._member = zlib.decompressobj(_GZIP_FRAMING)
             try:
                 self._hash.update(self._member.decompress(chunk, CHUNK))

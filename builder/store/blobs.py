@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,28 +27,36 @@ def store_faults(action: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = {
-            errno.ENOSPC: "free some space, or point KILN_HOME at a larger disk; then run the command again",
-            errno.EDQUOT: "your disk quota is used up; point KILN_HOME elsewhere",
-            errno.EACCES: "point KILN_HOME at a folder you may write to",
-            errno.EROFS: "point KILN_HOME at a folder you may write to",
-        }.get(error.errno or 0)
-        raise StoreError.of(f"cannot {action}: {error.strerror or error}", at=str(path), hint=hint) from error
+        raise _fault(action, path, error) from error
+
+
+def _fault(action: str, path: Path, error: OSError) -> StoreError:
+    hint = {
+        errno.ENOSPC: "free some space, or point KILN_HOME at a larger disk; then run the command again",
+        errno.EDQUOT: "your disk quota is used up; point KILN_HOME elsewhere",
+        errno.EACCES: "point KILN_HOME at a folder you may write to",
+        errno.EROFS: "point KILN_HOME at a folder you may write to",
+    }.get(error.errno or 0)
+    return StoreError.of(f"cannot {action}: {error.strerror or error}", at=str(path), hint=hint)
 
 
 class BlobWriter:
     """A blob being written. Its digest and size are known once everything is."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file = file
+        self._path = path
         self._hash = hashlib.sha256()
         self.size = 0
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Append bytes."""
+        """Append bytes; a full disk is a StoreError."""
         self._hash.update(chunk)
         self.size += len(chunk)
-        self._file.write(chunk)
+        with store_faults("write to the store", self._path):
+            view = memoryview(chunk)
+            while view:  # An unbuffered file may take less than it is given.
+                view = view[self._file.write(view) :]
 
     @property
     def digest(self) -> Digest:
@@ -96,8 +104,8 @@ class BlobStore:
     def writer(self, *, expected: Digest | None = None, what: str = "blob") -> Iterator[BlobWriter]:
         """Write a blob: aside, then verified against ``expected``, then renamed into place.
 
-        Leaving the block by an exception keeps nothing. A digest that is not ``expected`` is a
-        DigestMismatchError that names ``what``.
+        Leaving the block by an exception keeps nothing, and the exception stays what it is. A digest that is not
+        ``expected`` is a DigestMismatchError that names ``what``.
         """
         with store_faults("write to the store", self.root):
             self._aside.mkdir(parents=True, exist_ok=True)
@@ -105,10 +113,15 @@ class BlobStore:
             descriptor, name = tempfile.mkstemp(dir=self._aside)
         aside = Path(name)
         try:
-            with store_faults("write to the store", self.root), os.fdopen(descriptor, "wb") as file:
-                writer = BlobWriter(file)
+            file = os.fdopen(descriptor, "wb")
+            try:
+                writer = BlobWriter(file, self.root)
                 yield writer
-                file.flush()
+                with store_faults("write to the store", self.root):
+                    file.close()
+            finally:
+                with suppress(OSError):  # what a full disk did not take is tried once more here
+                    file.close()
             if expected is not None and writer.digest != expected:
                 raise DigestMismatchError.of(
                     f"{what} does not have the bytes that were locked", want=str(expected), got=str(writer.digest)
@@ -147,8 +160,10 @@ class BlobStore:
                 return
             try:
                 os.link(source, destination)
+            except FileExistsError:
+                return
             except OSError:
-                shutil.copyfile(source, destination)
+                _copy(source, destination)
 
     def verify(self, digest: Digest) -> bool:
         """Read a blob whole and tell whether it still is what its name says; a damaged one is removed."""
@@ -159,3 +174,16 @@ class BlobStore:
             return True
         self.path(digest).unlink(missing_ok=True)
         return False
+
+
+def _copy(source: Path, destination: Path) -> None:
+    """Copy a file so that its new name never stands for a part of it."""
+    descriptor, name = tempfile.mkstemp(dir=destination.parent, prefix=".")
+    os.close(descriptor)
+    aside = Path(name)
+    try:
+        shutil.copyfile(source, aside)
+        aside.chmod(0o444)
+        aside.replace(destination)
+    finally:
+        aside.unlink(missing_ok=True)

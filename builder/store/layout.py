@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from builder.host.exchange import put_in_place
 from builder.oci.descriptor import Descriptor
 from builder.oci.image import Image
 from builder.oci.manifest import ImageIndex
@@ -17,7 +18,7 @@ _REF_NAME = "org.opencontainers.image.ref.name"
 
 
 def write_layout(store: BlobStore, images: Sequence[Image], destination: Path, *, tag: str) -> None:
-    """Write a layout that holds these images, replacing what was at ``destination`` in one rename.
+    """Write a layout that holds these images; there is never a moment with half of it, or without one that was there.
 
     Each image is there under ``tag`` (several platforms: ``tag-<architecture>``) with its OCI manifest, and under
     that name plus ``-docker`` with its Docker manifest; both name the same configuration and layers. Blobs are
@@ -50,8 +51,6 @@ def write_layout(store: BlobStore, images: Sequence[Image], destination: Path, *
             aside.chmod(0o755)
             (aside / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
             (aside / "index.json").write_bytes(ImageIndex(manifests=tuple(entries)).encode())
-            if destination.exists():
-                shutil.rmtree(destination)
-            aside.replace(destination)
+            put_in_place(aside, destination)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,14 @@ class Records:
         path = self._path(key)
         with store_faults("write to the store", path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-                file.write(canonical_json(value))
-            Path(file.name).replace(path)
+            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".")
+            aside = Path(name)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(canonical_json(value))
+                aside.replace(path)
+            finally:
+                aside.unlink(missing_ok=True)
 
     def _path(self, key: Any) -> Path:
         return self._root / Digest.of(canonical_json(key)).hex

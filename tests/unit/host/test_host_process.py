@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from builder.errors import HostError
+from builder.host.process import run
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_returns_all_that_was_printed_whatever_the_exit_code() -> None:
+    done = run(python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"))
+    assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "err\n")
+
+
+def test_a_signal_is_a_negative_code() -> None:
+    assert run(python("import os; os.kill(os.getpid(), 9)")).returncode == -9
+
+
+def test_standard_input_is_empty_unless_given() -> None:
+    echo = python("import sys; print(sys.stdin.read())")
+    assert run(echo).stdout == "\n"
+    assert run(echo, stdin="told").stdout == "told\n"
+
+
+def test_the_environment_is_exactly_what_is_given() -> None:
+    listing = python("import os; print(sorted(k for k in os.environ if not k.startswith('LC_')))")
+    assert run(listing, env={"ONLY": "1"}).stdout == "['ONLY']\n"
+
+
+def test_bytes_that_are_no_text_are_replaced() -> None:
+    assert run(python(r"import sys; sys.stdout.buffer.write(b'a\xff')")).stdout == "a�"
+
+
+def test_runs_in_a_folder(tmp_path: Path) -> None:
+    assert run(python("import os; print(os.getcwd())"), cwd=tmp_path).stdout.strip() == str(tmp_path.resolve())
+
+
+def test_the_command_can_be_pasted_into_a_shell() -> None:
+    assert run(["/bin/echo", "a b", Path("c")]).command == "/bin/echo 'a b' c"
+
+
+def test_a_missing_program_is_named_with_a_remedy() -> None:
+    with pytest.raises(HostError, match="program not found: no-such-program") as caught:
+        run(["no-such-program", "--x"])
+    assert caught.value.hint == "install no-such-program"
+    assert caught.value.faults[0].at == "no-such-program --x"
+
+
+def test_a_missing_folder_is_not_blamed_on_the_program(tmp_path: Path) -> None:
+    with pytest.raises(HostError, match="folder not found"):
+        run(["/bin/true"], cwd=tmp_path / "none")
+
+
+def test_a_file_that_may_not_be_run_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    with pytest.raises(HostError, match="may not be run"):
+        run([tmp_path / "data"])
+
+
+def test_a_file_that_is_no_program_is_named(tmp_path: Path) -> None:
+    program = tmp_path / "broken"
+    program.write_bytes(b"\x7fELF nonsense")
+    program.chmod(0o755)
+    with pytest.raises(HostError, match="cannot be run"):
+        run([program])
+
+
+def test_a_program_that_does_not_end_is_ended() -> None:
+    with pytest.raises(HostError, match=r"still running after 0\.2 s"):
+        run(python("import time; time.sleep(60)"), timeout=0.2)
