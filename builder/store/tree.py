@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -91,17 +92,19 @@ class MergedTree:
         current = ""
         for name in path.split("/") if path else ():
             step = _join(current, name)
-            resolved = self._resolve(step)
-            if resolved is None:
-                if step in self.placed:
-                    raise StoreError.of("a layer writes below a link that leads nowhere", at=f"/{path}")
+            placed = self.placed.get(step)
+            if placed is None:
                 self.placed[step] = _Placed(Node(step, NodeKind.DIRECTORY))
                 self._children[current].add(name)
                 self._children[step] = set()
-                resolved = step
-            if self.placed[resolved].node.kind is not NodeKind.DIRECTORY:
+            elif placed.node.kind is NodeKind.SYMLINK:
+                resolved = self._resolve(step)
+                if resolved is None:
+                    raise StoreError.of("a layer writes below a link that leads nowhere", at=f"/{path}")
+                step = resolved
+            if self.placed[step].node.kind is not NodeKind.DIRECTORY:
                 raise StoreError.of("a layer writes below a file as if it were a folder", at=f"/{path}")
-            current = resolved
+            current = step
         return current
 
     def _resolve(self, path: str) -> str | None:
@@ -164,16 +167,24 @@ def unpack_layers(
     Every layer's blob digest and diff_id are checked when it is unpacked for the first time on this machine. The
     tree is written aside and renamed, so a ``destination`` that exists is whole. ``own`` (root only) keeps owners;
     without it every file belongs to this user, with the permissions a stranger in group 0 would have. setuid bits
-    are dropped, device files are left out.
+    are dropped, device files are left out. ``progress`` is called from several threads.
     """
     home = store.root / "trees" / ("owned" if own else f"user-{os.geteuid()}")
     tree = MergedTree()
     skipped: list[str] = []
-    for number, layer in enumerate(layers, start=1):
-        progress(f"unpacking layer {number} of {len(layers)}: {layer.title}")
-        pool = unpack_layer(layer, store, home / "layers" / layer.diff_id.hex, own=own, aside=home / "aside")
-        tree.apply(pool)
-        skipped.extend(pool.skipped)
+
+    def unpack(layer: Layer) -> LayerPool:
+        progress(f"unpacking {layer.title}")
+        return unpack_layer(layer, store, home / "layers" / layer.diff_id.hex, own=own, aside=home / "aside")
+
+    with ThreadPoolExecutor(os.cpu_count()) as workers:
+        try:
+            for pool in workers.map(unpack, layers):
+                tree.apply(pool)
+                skipped.extend(pool.skipped)
+        except BaseException:
+            workers.shutdown(cancel_futures=True)
+            raise
     tree.provide(MOUNT_POINTS)
     with store_faults("write an image's file system", destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
