@@ -6,6 +6,7 @@ what else the compiling process did.
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -181,11 +182,13 @@ class BytecodeCache:
                 with store_faults("read back bytecode", result.path), result.path.open("rb") as file:
                     for path, offset, size in result.files:
                         file.seek(offset)
-                        files.append([path, size])
+                        hasher = hashlib.sha256()
                         left = size
                         while chunk := file.read(min(CHUNK, left)):
                             writer.write(chunk)
+                            hasher.update(chunk)
                             left -= len(chunk)
+                        files.append([path, size, hasher.hexdigest()])
                 result.path.unlink()
         self._records.put(self._full(key), {"blob": writer.digest.hex, "files": files})
         return self._entries(writer.digest, files)
@@ -196,8 +199,10 @@ class BytecodeCache:
     def _entries(self, digest: Digest, files: Sequence[Sequence[Any]]) -> list[Entry]:
         entries: list[Entry] = []
         offset = 0
-        for path, size in files:
-            content = SliceContent(path=self._store.path(digest), label=f"bytecode of {path}", offset=offset, size=size)
+        for path, size, sha256 in files:
+            content = SliceContent(
+                path=self._store.path(digest), label=f"bytecode of {path}", offset=offset, size=size, sha256=sha256
+            )
             entries.append(Entry.file(bytecode_path(path, self._interpreter.tag), content))
             offset += size
         return entries

@@ -69,12 +69,13 @@ def _state(descriptor: int) -> list[int]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SliceContent:
-    """Part of a blob."""
+    """Part of a blob, and the SHA-256 of that part in hex."""
 
     path: Path
     label: str
     offset: int
     size: int
+    sha256: str
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes; a blob that ends too early is a StoreError."""
