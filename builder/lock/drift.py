@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from packaging.markers import Marker
 
 from builder.errors import Fault, LockDriftError
-from builder.lock.inputs import CONSTRAINT, MODEL, REQUIREMENT, deep_checksum
+from builder.lock.inputs import MODEL, REQUIREMENT, deep_checksum
 from builder.lock.model import Lock
 from builder.lock.pins import PinError, parse_pins
 from builder.lock.target import Target
@@ -20,8 +20,6 @@ _NAMES = {
     "environment.python": "environment.python",
     "environment.system_packages": "environment.system_packages",
     "installer": "the pip that installs wheels",
-    "requirement hashes": "the hashes in the requirements",
-    "requirement options": "the index options in the requirements",
     "server": "the server's own dependencies",
 }
 _NOTHING = "nothing"
@@ -49,9 +47,7 @@ def check_lock(lock: Lock, current: Mapping[str, str], requirements: str, *, whe
 def _explain(label: str, locked: str | None, now: str | None) -> Fault:
     want, got = f"{locked or _NOTHING} (locked)", f"{now or _NOTHING} (now)"
     if label.startswith(REQUIREMENT):
-        return Fault(fact=_tell("the requirements", "ask for", locked, now), at="requirements", want=want, got=got)
-    if label.startswith(CONSTRAINT):
-        return Fault(fact=_tell("the constraints", "say", locked, now), at="requirements", want=want, got=got)
+        return Fault(fact=_tell(locked, now), at="bundle.yaml: environment.requirements", want=want, got=got)
     if label.startswith(MODEL):
         path = label.removeprefix(MODEL)
         verb = "changed" if locked and now else ("was added" if now else "is gone")
@@ -61,12 +57,12 @@ def _explain(label: str, locked: str | None, now: str | None) -> Fault:
     return Fault(fact=f"{name} changed since the bundle was locked", at=at, want=want, got=got)
 
 
-def _tell(who: str, verb: str, locked: str | None, now: str | None) -> str:
+def _tell(locked: str | None, now: str | None) -> str:
     if locked is None:
-        return f"{who} now {verb} {now}, which was not locked"
+        return f"the requirements now ask for {now}, which was not locked"
     if now is None:
-        return f"{who} no longer {verb} {locked}"
-    return f"{who} now {verb} {now}, was {locked}"
+        return f"the requirements no longer ask for {locked}"
+    return f"the requirements now ask for {now}, was {locked}"
 
 
 def _explain_edits(lock: Lock, requirements: str) -> list[Fault]:

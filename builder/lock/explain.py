@@ -54,7 +54,7 @@ _REASONS = (
         want=lambda name, _, target: f"a wheel of {name} for {target}",
         hint=lambda name, via: (
             f"require a version of {name} that has wheels, or replace {via or name}; or build the wheel once "
-            f"(pip wheel {name}) and name its folder with --find-links in the requirements"
+            f"(pip wheel {name}) and name its folder in pip's settings (pip config set global.find-links <folder>)"
         ),
     ),
     _Reason(

@@ -22,7 +22,6 @@ def fetch_wheels(
     target: Target,
     store: BlobStore,
     *,
-    options: Sequence[str] = (),
     offline: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> int:
@@ -50,7 +49,7 @@ def fetch_wheels(
 
     def download(pins: Sequence[Pin]) -> None:
         try:
-            with download_wheels(pins, target, store, options=options) as paths:
+            with download_wheels(pins, target, store) as paths:
                 for path in paths:
                     wheel = by_name.get(path.name) or _by_digest(pins, missing.values(), path.name)
                     if path.stat().st_size != wheel.size:

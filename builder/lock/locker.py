@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from builder.base.model import LockedBase, LockedDeb
 from builder.bundle.model import Bundle, BundleFile
 from builder.errors import BaseImageError, Fault, LockDriftError, ResolutionError
@@ -14,8 +16,7 @@ from builder.lock.closure import missing_dependencies
 from builder.lock.inputs import collect_inputs, deep_checksum
 from builder.lock.model import Lock, LockedPlatform, LockedWheel
 from builder.lock.pins import Pin, PinError, merge_pins, parse_pins, pins_for, render_pins
-from builder.lock.requirements import Wanted, read_requirements
-from builder.lock.resolver import Resolver, Uv, resolver_for
+from builder.lock.resolver import Resolver, Uv, Wanted, resolver_for
 from builder.lock.selection import select_wheels
 from builder.lock.target import Target
 from builder.oci.digest import Digest
@@ -23,6 +24,7 @@ from builder.oci.platform import Platform
 from builder.store.blobs import BlobStore
 
 Progress = Callable[[str], None]
+INSTALLER = "pip"
 
 
 @cache
@@ -31,17 +33,10 @@ def installer_text() -> str:
     return (Path(__file__).parent / "installer.txt").read_text(encoding="utf-8")
 
 
-def wanted_by(bundle: Bundle) -> Wanted:
-    """Return the bundle's requirements, parsed; a fault in them is a BundleError."""
-    environment = bundle.environment
-    return read_requirements(environment.requirements, root=bundle.root, file=environment.requirements_file)
-
-
 def inputs_of(bundle: Bundle, *, base: Digest, model: Sequence[BundleFile], server_requirements: str) -> dict[str, str]:
     """Return the inputs of the bundle as it is now, for writing a lock or for checking one."""
     return collect_inputs(
         bundle,
-        wanted=wanted_by(bundle),
         base=base,
         model=model,
         server_requirements=server_requirements,
@@ -66,19 +61,21 @@ def lock_bundle(
     the newest are taken. Several platforms get the same versions where that is possible.
     """
     targets = [_target(base, platform) for platform in bundle.environment.platforms]
-    wanted = wanted_by(bundle)
+    wanted = tuple(Requirement(line) for line in bundle.environment.requirements)
     kept = _kept(previous)
     chosen = _choose(wanted, targets, kept, store, progress)
     text = render_pins(merge_pins([(target, _hashed(pins, wheels)) for target, pins, wheels in chosen]), targets)
     platforms = []
     for target, _, wheels in chosen:
-        (installer,) = select_wheels(parse_pins(installer_text()), target, store, progress=progress)
-        server = pins_for(parse_pins(server_requirements), target)
+        ours = (*pins_for(parse_pins(server_requirements), target), *parse_pins(installer_text()))
+        *server, installer = sorted(
+            select_wheels(ours, target, store, progress=progress), key=lambda wheel: wheel.name == INSTALLER
+        )
         platforms.append(
             LockedPlatform(
                 platform=target.platform,
                 wheels=wheels,
-                server_wheels=select_wheels(server, target, store, progress=progress),
+                server_wheels=tuple(server),
                 installer=installer,
                 system_packages=tuple(sorted(system_packages.get(target.platform, ()))),
             )
@@ -100,7 +97,11 @@ _Choice = tuple[Target, tuple[Pin, ...], tuple[LockedWheel, ...]]
 
 
 def _choose(
-    wanted: Wanted, targets: Sequence[Target], kept: Sequence[Pin], store: BlobStore, progress: Progress | None
+    wanted: Wanted,
+    targets: Sequence[Target],
+    kept: Sequence[Pin],
+    store: BlobStore,
+    progress: Progress | None,
 ) -> list[_Choice]:
     """Choose for each target. Where platforms end up apart, the first is tried again with what the others took."""
     choices = [_choose_one(wanted, targets[0], pins_for(kept, targets[0]), store, progress)]
@@ -126,11 +127,11 @@ def _choose_one(
     faults: tuple[Fault, ...] = ()
     for resolver in resolvers:
         if progress:
-            progress(f"resolving {len(wanted.requirements)} requirements for {target} with {resolver.name}")
+            progress(f"resolving {len(wanted)} requirements for {target} with {resolver.name}")
         pins = resolver.resolve(wanted, target, preferred=kept)
-        wheels = select_wheels(pins, target, store, wanted=wanted, kept=kept, progress=progress)
+        wheels = select_wheels(pins, target, store, kept=kept, progress=progress)
         # pip-tools looks at this interpreter's patch release; uv is told the target's.
-        faults = missing_dependencies(wheels, target, store, wanted=wanted.requirements)
+        faults = missing_dependencies(wheels, target, store, wanted=wanted)
         if not faults:
             return target, pins, wheels
     raise ResolutionError(faults, hint="require these packages by name and version in the bundle's requirements")

@@ -31,9 +31,7 @@ _OTHER_HASH = re.compile(
 
 
 @contextmanager
-def download_wheels(
-    pins: Sequence[Pin], target: Target, store: BlobStore, *, options: Sequence[str] = ()
-) -> Iterator[tuple[Path, ...]]:
+def download_wheels(pins: Sequence[Pin], target: Target, store: BlobStore) -> Iterator[tuple[Path, ...]]:
     """Yield the wheels pip takes for these pins on the target, in a folder that is gone afterwards.
 
     Only wheels, no dependencies, nothing built or run. Hashes are demanded when every pin has some. A pin without
@@ -46,7 +44,7 @@ def download_wheels(
     with folder as name:
         place = Path(name)
         has_hashes = all(pin.hashes for pin in pins)
-        lines = list(options)
+        lines = []
         for pin in pins:
             hashes = [f"--hash={digest}" for digest in sorted(pin.hashes)] if has_hashes else []
             lines.append(" ".join([f"{pin.name}=={pin.version}", *hashes]))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from packaging.requirements import Requirement
 from uv import find_uv_bin
 
 from builder.errors import KilnError, ResolutionError
@@ -18,12 +19,13 @@ from builder.lock.explain import explain_refusal, explain_trouble
 from builder.lock.indexes import pip_environment, read_index_settings, uv_environment
 from builder.lock.pins import Pin, PinError, parse_pins
 from builder.lock.redaction import redact
-from builder.lock.requirements import Wanted
 from builder.lock.target import Target
 
 _ABSENT = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*) was not found in")
 # The C libraries uv has names for; another one is resolved as the next older of these.
 _UV_GLIBC = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
+
+Wanted = Sequence[Requirement]
 
 
 class Resolver(Protocol):
@@ -34,7 +36,9 @@ class Resolver(Protocol):
         """What it is called."""
         ...
 
-    def resolve(self, wanted: Wanted, target: Target, *, preferred: Sequence[Pin] = ()) -> tuple[Pin, ...]:
+    def resolve(
+        self, wanted: Sequence[Requirement], target: Target, *, preferred: Sequence[Pin] = ()
+    ) -> tuple[Pin, ...]:
         """Return the chosen versions for one target, sorted by name; wheels only.
 
         Versions in ``preferred`` are kept where they do. Nothing that fits is a ResolutionError naming package,
@@ -53,9 +57,11 @@ class PipTools:
 
     name: str = field(default="pip-tools", init=False)
 
-    def resolve(self, wanted: Wanted, target: Target, *, preferred: Sequence[Pin] = ()) -> tuple[Pin, ...]:
+    def resolve(
+        self, wanted: Sequence[Requirement], target: Target, *, preferred: Sequence[Pin] = ()
+    ) -> tuple[Pin, ...]:
         """Resolve for this interpreter's own Python and platform; the target must match it."""
-        if not wanted.requirements:
+        if not wanted:
             return ()
         with _Workspace(wanted, preferred) as folder:
             done = run(
@@ -83,9 +89,11 @@ class Uv:
 
     name: str = field(default="uv", init=False)
 
-    def resolve(self, wanted: Wanted, target: Target, *, preferred: Sequence[Pin] = ()) -> tuple[Pin, ...]:
+    def resolve(
+        self, wanted: Sequence[Requirement], target: Target, *, preferred: Sequence[Pin] = ()
+    ) -> tuple[Pin, ...]:
         """Resolve for any target."""
-        if not wanted.requirements:
+        if not wanted:
             return ()
         with _Workspace(wanted, preferred) as folder:
             done = run(
@@ -146,12 +154,8 @@ class _Workspace:
 
     def __enter__(self) -> Path:
         folder = Path(self._folder.__enter__())
-        lines = [*self._wanted.options, *(str(requirement) for requirement in self._wanted.requirements)]
-        if self._wanted.constraints:
-            lines.append("-c constraints.in")
-            constraints = "\n".join(str(constraint) for constraint in self._wanted.constraints)
-            (folder / "constraints.in").write_text(f"{constraints}\n", encoding="utf-8")
-        (folder / "requirements.in").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        lines = "".join(f"{requirement}\n" for requirement in self._wanted)
+        (folder / "requirements.in").write_text(lines, encoding="utf-8")
         if self._preferred:
             kept = "".join(f"{pin.name}=={pin.version}\n" for pin in self._preferred)
             (folder / "requirements.lock").write_text(kept, encoding="utf-8")

@@ -8,13 +8,10 @@ from builder.errors import DigestMismatchError, Fault
 from builder.lock.model import LockedWheel
 from builder.lock.pins import Pin
 from builder.lock.pip import download_wheels, take_in
-from builder.lock.requirements import Wanted
 from builder.lock.target import Target
 from builder.oci.digest import Digest
 from builder.store.blobs import BlobStore
 from builder.store.records import Records
-
-_NOTHING = Wanted(requirements=())
 
 
 def select_wheels(
@@ -22,15 +19,13 @@ def select_wheels(
     target: Target,
     store: BlobStore,
     *,
-    wanted: Wanted = _NOTHING,
     kept: Sequence[Pin] = (),
     progress: Callable[[str], None] | None = None,
 ) -> tuple[LockedWheel, ...]:
     """Return the wheel pip would install on the target for each pin, sorted by name; all are in the store then.
 
-    A wheel must have one of its pin's hashes, where it has any, and one of the author's (``wanted.hashes``), where
-    the author gives some. What was chosen for the same hashes before (the pin's, or for a version in ``kept`` one of
-    those) and is in the store, is not asked for again.
+    A wheel must have one of its pin's hashes, where it has any. What was chosen for the same hashes before (the
+    pin's, or for a version in ``kept`` one of those) and is in the store, is not asked for again.
     """
     hints = {(pin.name, pin.version): pin.hashes for pin in kept}
     records = Records(store.root, "wheels")
@@ -45,10 +40,10 @@ def select_wheels(
     if unknown:
         if progress:
             progress(f"choosing wheels of {len(unknown)} packages for {target}")
-        with download_wheels(unknown, target, store, options=wanted.options) as paths:
+        with download_wheels(unknown, target, store) as paths:
             fresh = [take_in(path, store) for path in paths]
         by_name = {pin.name: pin for pin in unknown}
-        _verify(fresh, by_name, wanted)
+        _verify(fresh, by_name)
         for wheel in fresh:
             for hashes in (by_name[wheel.name].hashes, frozenset({wheel.digest})):
                 records.put(_key(by_name[wheel.name], hashes, target), wheel.to_dict())
@@ -56,19 +51,18 @@ def select_wheels(
     return tuple(sorted(known))
 
 
-def _verify(wheels: Sequence[LockedWheel], pins: dict[str, Pin], wanted: Wanted) -> None:
+def _verify(wheels: Sequence[LockedWheel], pins: dict[str, Pin]) -> None:
     faults = [
         Fault(
             fact=f"{wheel.filename} is not among the wheels that are allowed by hash",
-            want="\n".join(str(digest) for digest in sorted(allowed)),
+            want="\n".join(str(digest) for digest in sorted(pins[wheel.name].hashes)),
             got=str(wheel.digest),
         )
         for wheel in wheels
-        for allowed in (pins[wheel.name].hashes, wanted.hashes.get(wheel.name, frozenset()))
-        if allowed and wheel.digest not in allowed
+        if pins[wheel.name].hashes and wheel.digest not in pins[wheel.name].hashes
     ]
     if faults:
-        raise DigestMismatchError(faults, hint="find out why the index serves other bytes, or mend the hashes")
+        raise DigestMismatchError(faults, hint="find out why the index serves other bytes than it names")
 
 
 def _key(pin: Pin, hashes: Iterable[Digest], target: Target) -> dict[str, object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from builder.bundle.model import Bundle
 from builder.errors import DigestMismatchError, FetchError, KilnError, ResolutionError
@@ -16,7 +17,6 @@ from builder.lock.files import read_lock, write_lock
 from builder.lock.locker import lock_bundle
 from builder.lock.model import Lock
 from builder.lock.pins import Pin, render_pins
-from builder.lock.requirements import read_requirements
 from builder.lock.resolver import PipTools, Resolver, Uv
 from builder.lock.selection import select_wheels
 from builder.lock.target import Target
@@ -60,7 +60,7 @@ def resolver(request: pytest.FixtureRequest) -> Any:
 
 
 def resolve(resolver: Resolver, *lines: str, target: Target = X86, preferred: tuple[Pin, ...] = ()) -> dict[str, str]:
-    wanted = read_requirements(lines, root=Path("/"))
+    wanted = [Requirement(line) for line in lines]
     return {pin.name: pin.version for pin in resolver.resolve(wanted, target, preferred=preferred)}
 
 
@@ -96,7 +96,7 @@ def test_both_resolvers_choose_the_same_and_say_who_asked(resolver: Resolver, in
     index.add("middle", "1.0")
     index.add("middle", "1.5", requires=["leaf"])
     index.add("leaf", "3.0")
-    pins = resolver.resolve(read_requirements(["top", "leaf<4"], root=Path("/")), X86)
+    pins = resolver.resolve([Requirement("top"), Requirement("leaf<4")], X86)
     assert [(pin.name, pin.version, pin.via) for pin in pins] == [
         ("leaf", "3.0", ("middle", "requirements")),
         ("middle", "1.5", ("top",)),
@@ -111,16 +111,6 @@ def test_preferred_versions_stay_while_they_satisfy(resolver: Resolver, index: P
     assert resolve(resolver, "leaf", preferred=kept) == {"leaf": "1.0"}
     assert resolve(resolver, "leaf>=2", preferred=kept) == {"leaf": "2.0"}
     assert resolve(resolver, "leaf") == {"leaf": "2.0"}
-
-
-def test_constraints_hold_without_being_required(resolver: Resolver, index: PackageIndex, tmp_path: Path) -> None:
-    index.add("leaf", "1.0")
-    index.add("leaf", "2.0")
-    (tmp_path / "limits.txt").write_text("leaf<2\nabsent==9\n")
-    wanted = read_requirements(["-c limits.txt", "leaf"], root=tmp_path)
-    assert [(pin.name, pin.version, pin.via) for pin in resolver.resolve(wanted, X86)] == [
-        ("leaf", "1.0", ("requirements",))
-    ]
 
 
 def test_source_only_dependency_is_named_with_its_chain_and_a_remedy(resolver: Resolver, index: PackageIndex) -> None:
@@ -224,13 +214,11 @@ def test_neither_lock_names_an_index_a_credential_or_a_path(
     index.add("leaf")
     bundle = make_bundle(tmp_path / "bundle")
     bundle.root.mkdir()
-    (bundle.root / "vendored").mkdir()
     with serve_index(index.root, login=LOGIN) as served:
         monkeypatch.setenv("PIP_INDEX_URL", served.url(LOGIN))
         monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"file:///nowhere/simple {served.url(LOGIN)}")
         monkeypatch.setenv("PIP_FIND_LINKS", "/nowhere/wheels")
-        lines = ("--find-links vendored", f"--extra-index-url {served.url(LOGIN)}", "top")
-        locked, text = lock(bundle, store, *lines, platforms=(AMD64, ARM64))
+        locked, text = lock(bundle, store, "top", platforms=(AMD64, ARM64))
         assert served.requests
     write_lock(bundle.root, locked, text)
     for name in ("requirements.lock", "bundle.lock"):
@@ -242,7 +230,6 @@ def test_neither_lock_names_an_index_a_credential_or_a_path(
             "http:",
             "file:",
             "nowhere",
-            "vendored",
             str(tmp_path),
             "kiln-lock-",
         ):
@@ -374,23 +361,15 @@ def test_wheel_that_was_removed_from_the_index_is_named(index: PackageIndex, sto
     assert "kiln lock --upgrade" in str(caught.value.hint)
 
 
-def test_author_may_name_the_only_wheels_that_are_allowed(
-    index: PackageIndex, store: BlobStore, tmp_path: Path
+def test_wheel_in_the_users_own_folder_is_found_by_both_resolvers(
+    index: PackageIndex, store: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    digest = index.add("leaf")
-    bundle = make_bundle(tmp_path)
-    lock(bundle, store, f"leaf==1.0 --hash={digest}")
-    with pytest.raises(DigestMismatchError, match="not among the wheels"):
-        lock(bundle, store, f"leaf==1.0 --hash=sha256:{'0' * 64}")
-
-
-def test_wheel_in_a_folder_of_the_bundle_is_found(index: PackageIndex, store: BlobStore, tmp_path: Path) -> None:
-    private = PackageIndex(tmp_path / "bundle" / "vendored")
+    private = PackageIndex(tmp_path / "wheels")
     digest = private.add("private", requires=["leaf"])
     index.add("leaf")
-    lines = ("--find-links vendored/private", "private")
-    locked, _ = lock(make_bundle(tmp_path / "bundle"), store, *lines, platforms=(AMD64, ARM64))
-    assert locked.on(ARM64).wheels[1].digest == digest
+    monkeypatch.setenv("PIP_FIND_LINKS", str(private.root / "private"))
+    locked, _ = lock(make_bundle(tmp_path), store, "private", platforms=(AMD64, ARM64))
+    assert [chosen.wheels[1].digest for chosen in locked.platforms] == [digest, digest]
 
 
 def test_memory_of_a_choice_is_of_no_use_once_the_wheel_is_gone(

@@ -15,7 +15,7 @@ from builder.lock import locker
 from builder.lock.locker import installer_text, lock_bundle
 from builder.lock.model import Lock, LockedWheel
 from builder.lock.pins import Pin, parse_pins
-from builder.lock.requirements import Wanted
+from builder.lock.resolver import Wanted
 from builder.lock.target import Target
 from builder.store.blobs import BlobStore
 from tests.support.bundles import AMD64, ARM64, make_base, make_bundle, make_deb

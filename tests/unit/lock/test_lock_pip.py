@@ -92,13 +92,13 @@ def test_pip_is_asked_for_wheels_of_the_target_and_nothing_else(
 ) -> None:
     calls = pip(0)
     hashed = Pin(name="leaf", version="1.0", hashes=frozenset({digest_of("x")}))
-    with download_wheels([hashed], TARGET, BlobStore(tmp_path), options=("--pre",)):
+    with download_wheels([hashed], TARGET, BlobStore(tmp_path)):
         pass
     command = list(calls[0])
     assert command[:4] == [sys.executable, "-m", "pip", "download"]
     assert {"--no-deps", "--require-hashes", ":all:", "cp311", "manylinux_2_36_x86_64"} <= set(command)
     assert "manylinux_2_37_x86_64" not in command
-    assert command[-1] == f"--pre\nleaf==1.0 --hash={digest_of('x')}\n"
+    assert command[-1] == f"leaf==1.0 --hash={digest_of('x')}\n"
 
 
 def test_nothing_is_left_aside(pip: Callable[..., object], tmp_path: Path) -> None:
