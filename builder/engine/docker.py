@@ -17,7 +17,7 @@ from builder.engine.archive import image_archive
 from builder.engine.build import build_with_buildkit, build_with_classic, buildkit_client
 from builder.engine.container import DockerInstance
 from builder.engine.locate import open_engine
-from builder.engine.runner import RunOptions
+from builder.engine.runner import PROCESS_LIMIT, RunOptions
 from builder.errors import DigestMismatchError, EngineError, HostError
 from builder.oci.digest import Digest
 from builder.oci.image import BlobSource, Image
@@ -25,8 +25,6 @@ from builder.oci.media_type import ManifestFormat
 
 RUN_LABEL = "dev.modelkiln.run"
 """On every container started here, so that what a killed build left behind can be found."""
-PROCESS_LIMIT = 1024
-"""Processes and threads a container may have; a leak ends there and not with the machine."""
 
 
 def _nothing(_: str) -> None:

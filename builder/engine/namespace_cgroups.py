@@ -1,4 +1,4 @@
-"""Memory and processor limits by control groups, version 1 or 2, wherever this process may make one."""
+"""Memory, processor and process limits by control groups, version 1 or 2, wherever this process may make one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Limits:
     memory: Path | None = None
     """The group that keeps the memory limit."""
     keeps_cpu: bool = False
+    keeps_processes: bool = False
 
     def kills(self) -> int:
         """Return how often the kernel ended a process in the group for want of memory."""
@@ -39,11 +40,11 @@ class Limits:
                 group.rmdir()
 
 
-def make_limits(name: str, *, memory: int, cpu: float, root: Path = Path("/")) -> Limits:
+def make_limits(name: str, *, memory: int, cpu: float, processes: int, root: Path = Path("/")) -> Limits:
     """Make the groups that can be made; what they do not keep is for the caller to report. Never fails."""
     homes = _homes(root)
     if unified := homes.get(""):
-        limits = _make_unified(name, unified, memory=memory, cpu=cpu)
+        limits = _make_unified(name, unified, memory=memory, cpu=cpu, processes=processes)
         if limits.groups:
             return limits
     groups: list[Path] = []
@@ -56,22 +57,31 @@ def make_limits(name: str, *, memory: int, cpu: float, root: Path = Path("/")) -
     cpu_group = _make(homes.get("cpu"), name, quota)
     if cpu_group:
         groups.append(cpu_group)
-    return Limits(groups=tuple(groups), memory=memory_group, keeps_cpu=cpu_group is not None)
+    pids_group = _make(homes.get("pids"), name, {"pids.max": str(processes)})
+    if pids_group:
+        groups.append(pids_group)
+    return Limits(
+        groups=tuple(groups),
+        memory=memory_group,
+        keeps_cpu=cpu_group is not None,
+        keeps_processes=pids_group is not None,
+    )
 
 
-def _make_unified(name: str, home: Path, *, memory: int, cpu: float) -> Limits:
+def _make_unified(name: str, home: Path, *, memory: int, cpu: float, processes: int) -> Limits:
     for parent in (home, *home.parents):
         if not (parent / "cgroup.procs").exists():
             break
         with suppress(OSError):  # right where the controllers are already passed on, or nobody lives in the parent
-            (parent / "cgroup.subtree_control").write_text("+memory +cpu")
+            (parent / "cgroup.subtree_control").write_text("+memory +cpu +pids")
         group = _make(parent, name, {"memory.max": str(memory)})
         if group is None:
             continue
         with suppress(OSError):
             (group / "memory.swap.max").write_text("0")
         keeps_cpu = _write(group, {"cpu.max": f"{round(cpu * _PERIOD)} {_PERIOD}"})
-        return Limits(groups=(group,), memory=group, keeps_cpu=keeps_cpu)
+        keeps_processes = _write(group, {"pids.max": str(processes)})
+        return Limits(groups=(group,), memory=group, keeps_cpu=keeps_cpu, keeps_processes=keeps_processes)
     return Limits()
 
 

@@ -81,7 +81,8 @@ def _show_groups(groups: Sequence[str], target: str) -> None:
         return
     kernel.mount("tmpfs", target, "tmpfs", _QUIET, "mode=755,size=64k")
     for group in groups:
-        controller = "memory" if os.path.exists(f"{group}/memory.limit_in_bytes") else "cpu"
+        files = {"memory": "memory.limit_in_bytes", "pids": "pids.max", "cpu": "cpu.cfs_quota_us"}
+        controller = next(name for name, file in files.items() if os.path.exists(f"{group}/{file}"))
         os.mkdir(f"{target}/{controller}")
         kernel.bind_read_only(group, f"{target}/{controller}", extra=_QUIET)
     _close(target, _QUIET)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -149,6 +150,7 @@ class Supervisor:
             if is_first:
                 step = "proc"
                 namespace_root.finish_root(tmp_size=int(config["memory"]))
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             step = "user"
             kernel.drop_bounding_set()
             if not config["user_namespace"]:

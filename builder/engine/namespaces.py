@@ -27,7 +27,7 @@ from typing import IO, Any
 
 from builder.engine.namespace_cgroups import Limits, make_limits
 from builder.engine.namespace_supervisor import MAX_MESSAGE
-from builder.engine.runner import Answer, Executed, ExitState, RunOptions
+from builder.engine.runner import PROCESS_LIMIT, Answer, Executed, ExitState, RunOptions
 from builder.engine.service import ask_on
 from builder.errors import EngineError, EngineUnavailableError
 from builder.oci.config import Healthcheck, ImageConfig
@@ -102,7 +102,7 @@ class NamespaceInstance:
         self._before = _snapshot(tree.path)
         self._env = _environment(config, options, name)
         self._stop_signal = signal.Signals[config.stop_signal] if config.stop_signal else signal.SIGTERM
-        self._limits = make_limits(name, memory=options.memory, cpu=options.cpu)
+        self._limits = make_limits(name, memory=options.memory, cpu=options.cpu, processes=PROCESS_LIMIT)
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by remove
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by remove
         self._guard = threading.Lock()
@@ -316,6 +316,8 @@ def _missing_limits(limits: Limits, options: RunOptions) -> tuple[str, ...]:
         missing.append("memory limit is watched ten times a second, not kept by the kernel")
     if not limits.keeps_cpu and options.cpu != math.ceil(options.cpu):
         missing.append(f"processor limit is rounded up to whole cores: {math.ceil(options.cpu)} for {options.cpu:g}")
+    if not limits.keeps_processes:
+        missing.append("no limit on processes")
     return tuple(missing)
 
 

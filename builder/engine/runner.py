@@ -8,6 +8,9 @@ from typing import Protocol
 
 from builder.oci.image import Image
 
+PROCESS_LIMIT = 1024
+"""Processes and threads a container may have; a leak ends there and not with the machine."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunOptions:

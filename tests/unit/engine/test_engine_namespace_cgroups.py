@@ -44,7 +44,7 @@ def test_version_1_groups_are_made_below_the_own_ones(tmp_path: Path, kernel: di
     (root / "sys/fs/cgroup/cpu,cpuacct").mkdir(parents=True)
     kernel["memory"] = {"memory.limit_in_bytes": "", "memory.oom_control": "oom_kill 0\n", "cgroup.procs": ""}
     kernel["cpu"] = {"cpu.cfs_period_us": "", "cpu.cfs_quota_us": "", "cgroup.procs": ""}
-    limits = make_limits("kiln-1", memory=1 << 20, cpu=1.5, root=root)
+    limits = make_limits("kiln-1", memory=1 << 20, cpu=1.5, processes=9, root=root)
     assert limits.memory == root / "sys/fs/cgroup/memory/own/kiln-1"
     assert limits.keeps_cpu
     assert (limits.groups[0] / "memory.limit_in_bytes").read_text() == str(1 << 20)
@@ -56,12 +56,14 @@ def test_version_2_group_keeps_memory_swap_and_processor(tmp_path: Path, kernel:
     home = root / "sys/fs/cgroup/user/shell"
     home.mkdir(parents=True)
     (home / "cgroup.procs").write_text("")
-    kernel["user"] = dict.fromkeys(("memory.max", "memory.swap.max", "cpu.max", "cgroup.procs"), "")
-    limits = make_limits("kiln-1", memory=1 << 20, cpu=0.5, root=root)
+    kernel["user"] = dict.fromkeys(("memory.max", "memory.swap.max", "cpu.max", "pids.max", "cgroup.procs"), "")
+    limits = make_limits("kiln-1", memory=1 << 20, cpu=0.5, processes=9, root=root)
     assert limits.groups == (home / "kiln-1",)
     assert limits.keeps_cpu
-    values = {name: (home / "kiln-1" / name).read_text() for name in ("memory.max", "memory.swap.max", "cpu.max")}
-    assert values == {"memory.max": str(1 << 20), "memory.swap.max": "0", "cpu.max": "50000 100000"}
+    assert limits.keeps_processes
+    values = {name: (home / "kiln-1" / name).read_text() for name in ("memory.max", "cpu.max", "pids.max")}
+    assert (home / "kiln-1/memory.swap.max").read_text() == "0"
+    assert values == {"memory.max": str(1 << 20), "cpu.max": "50000 100000", "pids.max": "9"}
 
 
 def test_a_bound_subtree_is_found_by_its_root(tmp_path: Path, kernel: dict[str, dict[str, str]]) -> None:
@@ -70,11 +72,11 @@ def test_a_bound_subtree_is_found_by_its_root(tmp_path: Path, kernel: dict[str, 
     )
     (root / "sys/fs/cgroup/memory/in").mkdir(parents=True)
     kernel["memory"] = {"memory.limit_in_bytes": "", "cgroup.procs": ""}
-    assert make_limits("k", memory=1, cpu=1, root=root).memory == root / "sys/fs/cgroup/memory/in/k"
+    assert make_limits("k", memory=1, cpu=1, processes=9, root=root).memory == root / "sys/fs/cgroup/memory/in/k"
 
 
 def test_a_machine_without_control_groups_keeps_no_limit(tmp_path: Path) -> None:
-    assert make_limits("kiln-1", memory=1, cpu=1, root=tmp_path) == Limits()
+    assert make_limits("kiln-1", memory=1, cpu=1, processes=9, root=tmp_path) == Limits()
 
 
 def test_a_group_without_the_controller_is_removed_again(tmp_path: Path) -> None:
@@ -82,7 +84,7 @@ def test_a_group_without_the_controller_is_removed_again(tmp_path: Path) -> None
     home = root / "sys/fs/cgroup"
     home.mkdir(parents=True)
     (home / "cgroup.procs").write_text("")
-    assert make_limits("kiln-1", memory=1, cpu=1, root=root) == Limits()
+    assert make_limits("kiln-1", memory=1, cpu=1, processes=9, root=root) == Limits()
     assert not (home / "kiln-1").exists()
 
 

@@ -72,9 +72,10 @@ def test_limits_the_kernel_does_not_keep_are_named() -> None:
     assert _missing_limits(Limits(), OPTIONS) == (
         "memory limit is watched ten times a second, not kept by the kernel",
         "processor limit is rounded up to whole cores: 2 for 1.5",
+        "no limit on processes",
     )
 
 
 def test_whole_cores_are_kept_by_affinity() -> None:
-    (only,) = _missing_limits(Limits(), RunOptions(memory=1, cpu=2, uid=1))
-    assert only.startswith("memory")
+    missing = _missing_limits(Limits(keeps_processes=True), RunOptions(memory=1, cpu=2, uid=1))
+    assert [text.split()[0] for text in missing] == ["memory"]
