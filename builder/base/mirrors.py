@@ -37,16 +37,17 @@ class AptSource:
         """``main`` or ``security`` where this is a mirror of Debian's own archive, else None.
 
         The archive's own layout tells: its suites are a code name, alone or with a pocket, they hold ``main``, and
-        the path ends in ``debian`` or ``debian-security``; a vendor's repository differs in one of these.
+        the path has a folder ``debian`` or ``debian-security``; a vendor's repository differs in one of these, and one
+        that does not is told by its signature.
         """
         found = _SUITE.match(self.suite)
         parts = urlsplit(self.uri)
         if not found or "main" not in self.components or parts.scheme not in ("http", "https", "file"):
             return None
-        last = parts.path.rstrip("/").rpartition("/")[2]
+        folders = parts.path.strip("/").split("/")
         if found["pocket"] in ("-security", "/updates"):
-            return SECURITY if last in ("", "debian-security") or parts.scheme == "file" else None
-        return MAIN if last == "debian" or parts.scheme == "file" else None
+            return SECURITY if "debian-security" in folders or folders == [""] else None
+        return MAIN if "debian" in folders else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

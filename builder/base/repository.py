@@ -18,7 +18,7 @@ from builder.base.model import LockedDeb
 from builder.base.signature import verified_release
 from builder.base.transport import NotThereError, public_url, read_url
 from builder.base.version import DebVersion
-from builder.errors import BaseImageError, DigestMismatchError, FetchError
+from builder.errors import BaseImageError, DigestMismatchError, FetchError, KilnError
 from builder.oci.digest import Digest
 
 _FIELDS = frozenset(
@@ -119,11 +119,29 @@ class Release:
 
 
 def read_release(suite: str, archive: str, *, roots: Sequence[str], keyring: Path) -> Release:
-    """Read and check a suite's InRelease file from the first mirror that has it.
+    """Read a suite's InRelease file from the first mirror that has it, signed as it should be.
 
-    A suite no mirror has is a FetchError; a bad signature, or a file signed for another suite, a BaseImageError.
+    A suite no mirror has is a FetchError; a bad signature, or a file signed for another suite, a BaseImageError
+    unless a later mirror has the right one.
     """
-    content, root = _first(f"dists/{suite}/InRelease", roots, what=f"suite {suite}")
+    failure: KilnError | None = None
+    for root in roots:
+        try:
+            return _release(read_url(f"{root}/dists/{suite}/InRelease"), suite, archive, root=root, keyring=keyring)
+        except NotThereError:
+            continue
+        except (BaseImageError, FetchError) as error:
+            failure = failure or error
+    if failure:
+        raise failure
+    raise FetchError.of(
+        f"no mirror has suite {suite}",
+        at=", ".join(f"{public_url(root)}/dists/{suite}/InRelease" for root in roots),
+        hint="set KILN_DEBIAN_MIRROR to a mirror that carries this suite",
+    )
+
+
+def _release(content: bytes, suite: str, archive: str, *, root: str, keyring: Path) -> Release:
     at = f"{public_url(root)}/dists/{suite}/InRelease"
     text = verified_release(content, keyring=keyring, at=at)
     try:
@@ -154,9 +172,9 @@ def read_packages(release: Release, *, component: str, architecture: str) -> Ite
     folder = f"dists/{release.facts.suite}/{component}/binary-{architecture}"
     url = f"{release.root}/{folder}/Packages.xz"
     try:
-        content = read_url(f"{release.root}/{folder}/by-hash/SHA256/{sha256}")
-    except NotThereError:
-        content, _ = _first(f"{folder}/Packages.xz", (release.root,), what=f"suite {release.facts.suite}")
+        content = _index(release.root, folder, sha256)
+    except NotThereError as error:
+        raise FetchError.of("the mirror has no package index", at=public_url(url)) from error
     if len(content) != size or hashlib.sha256(content).hexdigest() != sha256:
         raise DigestMismatchError.of(
             "the package index is not the one the archive signed",
@@ -185,22 +203,12 @@ def _fields(block: str) -> Paragraph:
     return out
 
 
-def _first(path: str, roots: Sequence[str], *, what: str) -> tuple[bytes, str]:
-    failure: FetchError | None = None
-    for root in roots:
-        try:
-            return read_url(f"{root}/{path}"), root
-        except NotThereError:
-            continue
-        except FetchError as error:
-            failure = error
-    if failure:
-        raise failure
-    raise FetchError.of(
-        f"no mirror has {what}",
-        at=", ".join(f"{public_url(root)}/{path}" for root in roots),
-        hint="set KILN_DEBIAN_MIRROR to a mirror that carries this suite",
-    )
+def _index(root: str, folder: str, sha256: str) -> bytes:
+    """Read an index under its hash, where it stays while a mirror updates, else under its name."""
+    try:
+        return read_url(f"{root}/{folder}/by-hash/SHA256/{sha256}")
+    except NotThereError:
+        return read_url(f"{root}/{folder}/Packages.xz")
 
 
 def _iso(moment: datetime) -> str:

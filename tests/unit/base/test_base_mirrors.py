@@ -69,10 +69,26 @@ deb https://docker.invalid/linux/debian bookworm stable
 deb https://pg.invalid/pub/repos/apt bookworm-pgdg main
 deb https://node.invalid/node_20.x nodistro main
 deb https://other.invalid/tools bookworm main
+deb file:/opt/packages bookworm main
 """,
         broken__sources="this is not a field\n",
     )
     assert find_mirrors(Settings(home=tmp_path), apt=apt).roots == {MAIN: (), SECURITY: ()}
+
+
+def test_a_frozen_archive_and_the_security_host_of_old_are_recognised(tmp_path: Path) -> None:
+    apt = write_apt(
+        tmp_path / "apt",
+        sources_list="""
+deb http://frozen.invalid/archive/debian/20250520T000000Z bookworm main
+deb http://security.invalid/ bookworm-security main
+deb file:///srv/debian bookworm-updates main
+""",
+    )
+    assert find_mirrors(Settings(home=tmp_path), apt=apt).roots == {
+        MAIN: ("http://frozen.invalid/archive/debian/20250520T000000Z", "file:///srv/debian"),
+        SECURITY: ("http://security.invalid",),
+    }
 
 
 def test_settings_win_over_apt_sources(tmp_path: Path) -> None:

@@ -31,6 +31,21 @@ def test_the_next_mirror_is_asked_when_one_lacks_a_suite(repository: Path, tmp_p
     assert release.root == roots[1]
 
 
+def test_a_vendors_repository_before_the_mirror_is_told_by_its_signature(repository: Path, tmp_path: Path) -> None:
+    vendor = tmp_path / "vendor/debian/dists/bookworm"
+    vendor.mkdir(parents=True)
+    (vendor / "InRelease").write_text("Codename: bookworm\n")
+    roots = ((tmp_path / "vendor/debian").as_uri(), (repository / "debian").as_uri())
+    release = read_release("bookworm", "main", roots=roots, keyring=repository / "keyring.gpg")
+    assert release.root == roots[1]
+
+
+def test_an_index_that_is_gone_is_named(repository: Path) -> None:
+    (repository / "debian/dists/bookworm/main/binary-amd64/Packages.xz").unlink()
+    with pytest.raises(FetchError, match="no package index"):
+        list(read_packages(release_of(repository), component="main", architecture="amd64"))
+
+
 def test_a_suite_no_mirror_has_is_named(repository: Path) -> None:
     with pytest.raises(FetchError) as caught:
         release_of(repository, suite="sid")
