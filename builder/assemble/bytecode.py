@@ -16,17 +16,17 @@ from typing import Any
 from builder.assemble.content import SliceContent
 from builder.errors import HostError
 from builder.host.process import run
+from builder.host.resources import resource_dir
 from builder.oci.digest import Digest
 from builder.oci.entry import CHUNK, Entry, EntryKind
-from builder.plan.model import ASSEMBLY_VERSION
+from builder.plan.model import ASSEMBLY_VERSION, WITHOUT_BYTECODE
 from builder.store.blobs import BlobStore, store_faults
 from builder.store.records import Records
 
 _BATCH = 3 << 20
 _FILE_LIMIT = 64 << 20
 _TIMEOUT = 900.0
-_WITHOUT = frozenset({"bin", "test", "tests"})
-_COMPILER = Path(__file__).with_name("compiler.py")
+_COMPILER = "bytecode.py"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +80,7 @@ def sources_of(entries: Iterable[Entry], tag: str) -> list[Entry]:
         and entry.content is not None
         and entry.content.size <= _FILE_LIMIT
         and "\n" not in path
-        and _WITHOUT.isdisjoint(path.split("/"))
+        and WITHOUT_BYTECODE.isdisjoint(path.split("/"))
         and bytecode_path(path, tag) not in paths
     ]
 
@@ -122,7 +122,7 @@ def compile_batch(sources: Sequence[Entry], interpreter: Interpreter, scratch: P
                     file.write(chunk)
     options = ("-I", "-S", "-B", "-X", "utf8", "-W", "ignore")
     done = run(
-        [*interpreter.argv, *options, str(_COMPILER), str(given), str(got)],
+        [*interpreter.argv, *options, str(resource_dir("templates") / _COMPILER), str(given), str(got)],
         env={"LC_ALL": "C.UTF-8", **interpreter.env},
         timeout=_TIMEOUT,
     )

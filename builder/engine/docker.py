@@ -159,6 +159,11 @@ class DockerEngine:
             raise EngineError.of("the engine says it built the image and does not have it", at=tag)
         return _with_algorithm(str(built["Id"]))
 
+    def save(self, image_id: str) -> Iterator[bytes]:
+        """Yield an image the engine has as an archive, in the form of `docker save`."""
+        with _engine_faults("save the image", at=image_id):
+            yield from self._client.api.get_image(image_id)
+
     def start(self, image: Image, options: RunOptions) -> DockerInstance:
         """Run exactly this image, which must have been loaded."""
         held = self.find(image)

@@ -9,8 +9,6 @@ from typing import Any
 
 from builder.bundle.parser import load_bundle
 from builder.bundle.schema import schema_text
-from builder.engine.docker import DockerEngine
-from builder.engine.runner import Runner
 from builder.errors import LockDriftError, StoreError
 from builder.lock.files import write_lock
 from builder.lock.locker import lock_bundle
@@ -22,7 +20,7 @@ from builder.pipeline import stages
 from builder.pipeline.bases import lock_base_of
 from builder.pipeline.built import Built
 from builder.pipeline.foreground import run_in_foreground
-from builder.pipeline.runners import BuiltByEngine, open_runner
+from builder.pipeline.runners import open_runner
 from builder.pipeline.workshop import NATIVE, Products, Workshop
 from builder.plan.model import Plan
 from builder.publish.gate import require_tested
@@ -132,7 +130,8 @@ def build(
                 stages.render_plan(workshop, bundle, one, images[-1], products, templates=None, is_only=len(plans) == 1)
             )
             if builder != NATIVE:
-                engine_ids.append(_build_by_engine(workshop, one, contexts[-1]))
+                images[-1], engine_id = stages.build_by_engine(workshop, one, images[-1], contexts[-1])
+                engine_ids.append(engine_id)
         write_layout(workshop.store, images, products.layout, tag=bundle.version)
         built = Built(
             repository=bundle.repository,
@@ -157,23 +156,21 @@ def test(workshop: Workshop, path: Path, *, runner: str) -> SmokeReport:
     image = read_layout(products.layout, host)
     record = _read_record(products)
     tags = tuple(record["tags"])
-    with open_runner(runner, workshop, image, tags=tags) as place:
-        built_by_engine = record.get("engine_image_id")
-        place_of_record: Runner = place
-        if built_by_engine and isinstance(place, DockerEngine):
-            place_of_record = BuiltByEngine(engine=place, image_id=built_by_engine)
-        with workshop.terminal.step("smoke", f"smoke tests on {place.name}") as step:
-            report = run_smoke(
-                bundle,
-                image,
-                place_of_record,
-                reference=record["reference"],
-                manifest_digests={dialect: image.manifest(dialect).descriptor.digest for dialect in ManifestFormat},
-                clock=workshop.clock.now,
-                progress=step.note,
-            )
-            passed = sum(one.passed for one in report.tests)
-            step.conclude(f"{passed} of {len(report.tests) + len(report.not_run)} passed")
+    with (
+        open_runner(runner, workshop, image, tags=tags) as place,
+        workshop.terminal.step("smoke", f"smoke tests on {place.name}") as step,
+    ):
+        report = run_smoke(
+            bundle,
+            image,
+            place,
+            reference=record["reference"],
+            manifest_digests={dialect: image.manifest(dialect).descriptor.digest for dialect in ManifestFormat},
+            clock=workshop.clock.now,
+            progress=step.note,
+        )
+        passed = sum(one.passed for one in report.tests)
+        step.conclude(f"{passed} of {len(report.tests) + len(report.not_run)} passed")
     products.write(products.report, report.to_json())
     products.write(products.junit, report.to_junit())
     workshop.terminal.say(report.to_table(colour=workshop.terminal.has_colour))
@@ -250,14 +247,3 @@ def _read_record(products: Products) -> dict[str, Any]:
             "no record of a build here", at=str(products.record), hint="run `kiln build` first"
         ) from error
     return record
-
-
-def _build_by_engine(workshop: Workshop, plan: Plan, context: Path) -> str:
-    """Have the engine build the Dockerfile, by BuildKit, and return the ID it gives the image."""
-    with (
-        DockerEngine.connect() as engine,
-        workshop.terminal.step("docker build", f"docker build on {engine.name}") as step,
-    ):
-        image_id = engine.build(context, tag=plan.tag, buildkit=True, platform=str(plan.platform), progress=step.note)
-        step.conclude(image_id)
-    return image_id

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from builder.engine.docker import DockerEngine
 from builder.engine.namespaces import NamespaceRunner
-from builder.engine.runner import Instance, Runner, RunOptions
+from builder.engine.runner import Runner
 from builder.errors import EngineUnavailableError
 from builder.oci.image import Image
 from builder.pipeline.workshop import Workshop
@@ -19,28 +18,6 @@ NAMESPACES = "namespaces"
 RUNNERS = (AUTO, DOCKER, NAMESPACES)
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BuiltByEngine:
-    """An engine that runs the image it built itself from the Dockerfile, under the ID it gave it."""
-
-    engine: DockerEngine
-    image_id: str
-
-    @property
-    def name(self) -> str:
-        """The engine's name and version."""
-        return self.engine.name
-
-    @property
-    def unapplied(self) -> tuple[str, ...]:
-        """Hardening the engine could not apply."""
-        return self.engine.unapplied
-
-    def start(self, image: Image, options: RunOptions) -> Instance:  # noqa: ARG002 - its own ID is what counts
-        """Run the engine's image."""
-        return self.engine.start_id(self.image_id, options)
 
 
 @contextmanager

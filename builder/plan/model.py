@@ -20,6 +20,10 @@ ASSEMBLY_VERSION = 1
 EPOCH = 946_684_800
 """2000-01-01T00:00:00Z: the time every file in every layer carries, and every image's creation time."""
 
+WITHOUT_BYTECODE = frozenset({"bin", "test", "tests"})
+"""Modules below a folder of this name get no bytecode: commands are not modules, and test suites are not imported in
+production; they would double the work and the bytes."""
+
 
 class Purpose(StrEnum):
     """What a layer is for; layers stand in this order, from the bottom up."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from builder.base.model import BaseKind
+from builder.host.resources import resource_dir
 from builder.oci.digest import Digest
 from builder.oci.image import Layer
 from builder.oci.media_type import MediaType
@@ -23,20 +24,6 @@ PACKAGE_SETS = {places.SERVER_PACKAGES: "server", places.PACKAGES: "packages"}
 """Prefix in the image to folder in the context, for everything pip installs."""
 FOLDERS = {places.RUNTIME: "runtime", places.MODEL_FILES: "model", places.CODE: "code"}
 """Place in the image to folder in the context, for everything that is copied as it is."""
-
-BYTECODE_SCRIPT = '''"""Compile every module below the given folders.
-
-The bytecode is marked as never to be checked against its source, whose time no layer keeps. A file that is no valid
-Python is left without, as pip leaves it.
-"""
-
-import compileall
-import py_compile
-import sys
-
-for folder in sys.argv[1:]:
-    compileall.compile_dir(folder, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
-'''
 
 _SUFFIXES = {MediaType.OCI_LAYER_TAR: ".tar", MediaType.OCI_LAYER_ZSTD: ".tar.zst"}
 
@@ -92,6 +79,10 @@ def context_path(image_path: str) -> str:
     return f"{OTHER}/{image_path}"
 
 
+def _bytecode_script() -> str:
+    return (resource_dir("templates") / BYTECODE).read_text(encoding="utf-8")
+
+
 def _files(plan: Plan) -> Iterator[ContextFile]:
     if plan.base.kind is BaseKind.DEBIAN:
         for layer in plan.base_on_platform.layers:
@@ -102,7 +93,7 @@ def _files(plan: Plan) -> Iterator[ContextFile]:
     if wheels:
         installer = plan.installer
         yield ContextFile(path=f"{INSTALLER}/{installer.filename}", content=installer.digest, name=installer.filename)
-        yield ContextFile(path=BYTECODE, content=BYTECODE_SCRIPT, name=BYTECODE)
+        yield ContextFile(path=BYTECODE, content=_bytecode_script(), name=BYTECODE)
     texts = {places.SERVER_PACKAGES: plan.server_requirements, places.PACKAGES: plan.requirements}
     for prefix, sources in wheels.items():
         folder = PACKAGE_SETS[prefix]

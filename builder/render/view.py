@@ -9,7 +9,7 @@ from builder.base.model import BaseKind
 from builder.oci.config import ImageConfig
 from builder.oci.reference import Reference
 from builder.plan import places
-from builder.plan.model import DebSource, FileSource, Plan, TextSource
+from builder.plan.model import WITHOUT_BYTECODE, DebSource, FileSource, Plan, TextSource
 from builder.render.files import (
     BYTECODE,
     FOLDERS,
@@ -109,6 +109,8 @@ class View:
     installer: str
     installer_digest: str
     sets: tuple[PackageSetView, ...]
+    runtime: str
+    runtime_target: str
     bytecode: str
     compile: str
     """The command that compiles every import root, in exec form."""
@@ -140,9 +142,20 @@ def view(plan: Plan) -> View:
         installer=f"{INSTALLER}/{plan.installer.filename}",
         installer_digest=str(plan.installer.digest),
         sets=sets,
+        runtime=f"{FOLDERS[places.RUNTIME]}/",
+        runtime_target=f"/{places.RUNTIME}",
         bytecode=BYTECODE,
         compile=array(
-            (plan.base_on_platform.interpreter, "-I", "-S", f"{_BUILD}/{BYTECODE}", *(each.target for each in sets))
+            (
+                plan.base_on_platform.interpreter,
+                "-I",
+                "-S",
+                f"{_BUILD}/{BYTECODE}",
+                "--below",
+                f"--without={','.join(sorted(WITHOUT_BYTECODE))}",
+                f"/{places.RUNTIME}",
+                *(each.target for each in sets),
+            )
         ),
         copies=tuple(_copies(plan)),
         config=_config(plan.config),
@@ -199,7 +212,6 @@ def _sets(plan: Plan) -> Iterator[PackageSetView]:
 def _copies(plan: Plan) -> Iterator[CopyView]:
     """Yield one COPY for each place that has files, in the order of the plan's layers."""
     words = {
-        places.RUNTIME: "the runtime: server, worker, probe",
         places.MODEL_FILES: "the model, under its own name",
         places.CODE: "the scoring code, as it lies in the bundle",
     }
@@ -209,6 +221,8 @@ def _copies(plan: Plan) -> Iterator[CopyView]:
             if not isinstance(source, FileSource | TextSource):
                 continue
             place = next((place for place in FOLDERS if source.path.startswith(f"{place}/")), None)
+            if place == places.RUNTIME:
+                continue
             if place is not None:
                 copy = CopyView(source=f"{FOLDERS[place]}/", destination=f"/{place}/", what=words[place])
             elif source.path == places.BUNDLE_JSON:

@@ -8,14 +8,19 @@ from tests.support.engine import (
     registry,
     sdk,
 )
+from tests.support.kiln import churn, engine_kiln, kiln, kiln_home
 
 __all__ = [
+    "churn",
     "docker_compose_command",
     "docker_compose_file",
     "docker_host",
     "docker_setup",
     "engine",
+    "engine_kiln",
     "image_store",
+    "kiln",
+    "kiln_home",
     "registry",
     "sdk",
 ]

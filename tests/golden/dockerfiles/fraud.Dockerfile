@@ -47,16 +47,17 @@ RUN ["/usr/bin/python3.13", "-I", "/build/installer/pip-26.3-py3-none-any.whl/pi
      "--progress-bar=off", \
      "--target=/opt/model/packages", \
      "--requirement=/build/packages/requirements.lock"]
+# The runtime: server, worker, probe.
+COPY runtime/ /opt/kiln/kiln_runtime/
 # Bytecode for all of it, since the running image cannot write any.
 COPY bytecode.py /build/
-RUN ["/usr/bin/python3.13", "-I", "-S", "/build/bytecode.py", "/opt/kiln/server", "/opt/model/packages"]
+RUN ["/usr/bin/python3.13", "-I", "-S", "/build/bytecode.py", "--below", "--without=bin,test,tests", "/opt/kiln/kiln_runtime", "/opt/kiln/server", "/opt/model/packages"]
 
 # The image.
 FROM base
 COPY --from=dependencies /opt/kiln/server /opt/kiln/server
 COPY --from=dependencies /opt/model/packages /opt/model/packages
-# The runtime: server, worker, probe.
-COPY runtime/ /opt/kiln/kiln_runtime/
+COPY --from=dependencies /opt/kiln/kiln_runtime /opt/kiln/kiln_runtime
 # The model, under its own name.
 COPY model/ /opt/model/model/
 # Everything known about the model, resolved.

@@ -22,6 +22,7 @@ from builder.assemble.bytecode import (
 )
 from builder.assemble.content import MadeContent
 from builder.errors import HostError
+from builder.host.resources import resource_dir
 from builder.oci.digest import Digest
 from builder.oci.entry import Entry
 from builder.store.blobs import BlobStore
@@ -70,11 +71,11 @@ def test_bytecode_does_not_depend_on_what_else_is_compiled(tmp_path: Path) -> No
 def test_bytecode_does_not_depend_on_what_the_process_holds() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); {imports}"
-        "import compiler, hashlib;"
-        "done = [compiler.bytecode(open(path, 'rb').read(), '/x.py') for path in sys.argv[2:]];"
+        "import bytecode, hashlib;"
+        "done = [bytecode.bytecode(open(path, 'rb').read(), '/x.py') for path in sys.argv[2:]];"
         "print(hashlib.sha256(b''.join(done)).hexdigest())"
     )
-    folder = Path(importlib.util.find_spec("builder.assemble").submodule_search_locations[0])  # type: ignore[union-attr,index]
+    folder = resource_dir("templates")
     files = [str(Path(ast.__file__).parent / f"{name}.py") for name in ("ast", "argparse", "inspect", "typing")]
     printed = {
         subprocess.run(
