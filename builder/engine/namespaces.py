@@ -15,7 +15,6 @@ import platform
 import secrets
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -30,6 +29,7 @@ from builder.engine.namespace_supervisor import MAX_MESSAGE
 from builder.engine.runner import PROCESS_LIMIT, Answer, Executed, ExitState, RunOptions
 from builder.engine.service import ask_on
 from builder.errors import EngineError, EngineUnavailableError
+from builder.host.process import Companion
 from builder.oci.config import Healthcheck, ImageConfig
 from builder.oci.image import Image
 from builder.store.blobs import BlobStore
@@ -112,7 +112,7 @@ class NamespaceInstance:
         self._kills = 0
         os.fchmod(self._log.fileno(), 0o666)  # a program may open /dev/stdout again as whoever it is
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Companion | None = None
         cpus = _some_cpus(math.ceil(options.cpu))
         try:
             with theirs:
@@ -235,11 +235,7 @@ class NamespaceInstance:
         self._removed = True
         self._control.close()
         if self._process is not None:
-            try:
-                self._process.wait(timeout=30.0)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            self._process.end(patience=30.0)
         self._limits.remove()
         self._log.close()
         self._errors.close()
@@ -253,17 +249,19 @@ class NamespaceInstance:
             raise ConnectionError(f"the service accepts no connection: {error}") from error
         return connection
 
-    def _start_supervisor(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
+    def _start_supervisor(self, theirs: socket.socket) -> Companion:
         package = Path(__file__).resolve().parents[2]
-        argv = [sys.executable, "-I", "-S", "-c", _SUPERVISOR, package, theirs.fileno(), self._log.fileno()]
-        return subprocess.Popen(
-            [str(part) for part in argv],
-            stdin=subprocess.DEVNULL,
-            stdout=self._errors,
-            stderr=self._errors,
-            pass_fds=(theirs.fileno(), self._log.fileno()),
-            start_new_session=True,  # Ctrl-C is for us; we end the container ourselves
-        )
+        argv = [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            _SUPERVISOR,
+            str(package),
+            str(theirs.fileno()),
+            str(self._log.fileno()),
+        ]
+        return Companion(argv, output=self._errors, descriptors=(theirs.fileno(), self._log.fileno()))
 
     def _ask(
         self, message: Mapping[str, Any], *, send: int | None = None, descriptors: int = 0

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from builder.errors import HostError
 
@@ -67,3 +68,40 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise HostError.of(f"program still running after {timeout:g} s", at=shlex.join(command)) from error
     return Completed(argv=command, returncode=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+class Companion:
+    """A program that runs beside this one and shares inherited descriptors with it, until one of them ends.
+
+    It is in a session of its own, so that Ctrl-C in a terminal reaches only us. What it prints goes to ``output``.
+    """
+
+    def __init__(
+        self, argv: Sequence[str | os.PathLike[str]], *, output: IO[bytes], descriptors: Sequence[int]
+    ) -> None:
+        command = [os.fspath(part) for part in argv]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=tuple(descriptors),
+                start_new_session=True,
+            )
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise HostError.of(f"program cannot be run: {command[0]}: {reason}", at=shlex.join(command)) from error
+
+    @property
+    def pid(self) -> int:
+        """Its process number."""
+        return self._process.pid
+
+    def end(self, patience: float) -> None:
+        """Wait up to ``patience`` seconds for it to end by itself, then kill it."""
+        try:
+            self._process.wait(timeout=patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

@@ -333,8 +333,8 @@ def test_container_dies_with_the_process_beside_it(run: Callable[..., NamespaceI
     assert instance._process is not None
     everyone = family(instance._process.pid)
     assert len(everyone) >= 2
-    instance._process.kill()
-    instance._process.wait()
+    os.kill(instance._process.pid, signal.SIGKILL)
+    instance._process.end(5)
     wait_until(lambda: not [pid for pid in everyone if Path(f"/proc/{pid}").exists()], "the end of all")
     with pytest.raises(EngineError, match="beside the container"):
         instance.health()

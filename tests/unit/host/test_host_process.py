@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from builder.errors import HostError
-from builder.host.process import run
+from builder.host.process import Companion, run
 
 
 def python(code: str) -> list[str]:
@@ -74,3 +75,28 @@ def test_a_file_that_is_no_program_is_named(tmp_path: Path) -> None:
 def test_a_program_that_does_not_end_is_ended() -> None:
     with pytest.raises(HostError, match=r"still running after 0\.2 s"):
         run(python("import time; time.sleep(60)"), timeout=0.2)
+
+
+def test_a_companion_shares_a_descriptor_and_ends_when_it_is_closed(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    with (tmp_path / "output").open("w+b") as output:
+        code = "import os, sys; os.read(int(sys.argv[1]), 1); print('saw the end')"
+        companion = Companion([sys.executable, "-c", code, str(reader)], output=output, descriptors=(reader,))
+        os.close(reader)
+        os.close(writer)
+        companion.end(patience=20)
+        output.seek(0)
+        assert output.read() == b"saw the end\n"
+
+
+def test_a_companion_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    with (tmp_path / "output").open("w+b") as output:
+        code = "import time; time.sleep(600)"
+        companion = Companion([sys.executable, "-c", code], output=output, descriptors=())
+        companion.end(patience=0.01)
+        assert not Path(f"/proc/{companion.pid}").exists()
+
+
+def test_a_companion_that_cannot_be_run_is_named(tmp_path: Path) -> None:
+    with (tmp_path / "output").open("w+b") as output, pytest.raises(HostError, match="no-such-program"):
+        Companion(["no-such-program"], output=output, descriptors=())
