@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterable
 from enum import StrEnum
 
-from builder.assemble.archive import Member
 from builder.assemble.behind import Behind
 from builder.assemble.framing import HEADER, StoredStream, deflated_member, stored_member, trailer
 from builder.assemble.header import END, header, padding
+from builder.assemble.member import Member
 from builder.assemble.tree import arrange
 from builder.errors import PlanError
 from builder.oci.descriptor import Descriptor

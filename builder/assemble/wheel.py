@@ -12,8 +12,9 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name, canonicalize_version
 
-from builder.assemble.archive import Member, read_archive
+from builder.assemble.archive import read_archive
 from builder.assemble.content import MadeContent
+from builder.assemble.member import Member
 from builder.assemble.record import Row, is_listed, parse_record, write_record
 from builder.assemble.scripts import Command, is_wrapper_of, parse_commands, with_interpreter
 from builder.errors import Fault, PlanError

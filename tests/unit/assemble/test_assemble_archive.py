@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builder.assemble import archive as archive_module
+from builder.assemble import member as member_module
 from builder.assemble.archive import read_archive
 from builder.assemble.layer import write_layer
 from builder.errors import DigestMismatchError, KilnError, PlanError
@@ -147,9 +148,9 @@ def link(path: Path, store: BlobStore) -> dict[str, tuple[str, int, bytes | str]
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read members in one piece, and as the largest are read."""
     if request.param == "streamed":
-        monkeypatch.setattr(archive_module, "_WHOLE", 0)
-        monkeypatch.setattr(archive_module, "_PIECE", 100)
-        monkeypatch.setattr(archive_module, "CHUNK", 333)
+        monkeypatch.setattr(member_module, "_WHOLE", 0)
+        monkeypatch.setattr(member_module, "_PIECE", 100)
+        monkeypatch.setattr(member_module, "CHUNK", 333)
 
 
 @pytest.mark.parametrize("case", REFUSED_AT_ONCE)
