@@ -41,7 +41,7 @@ _PORT = 8080
 _CAP_SYS_ADMIN = 21
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 _SUPERVISOR = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1));from builder.engine.namespace_supervisor import main; main()"
+    "import sys; sys.path.append(sys.argv.pop(1));from builder.engine.namespace_supervisor import main; main()"
 )
 _SETUP_HINT = (
     "start Docker or Podman, run as root, or allow user namespaces: "
