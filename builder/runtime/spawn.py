@@ -25,9 +25,11 @@ class Spawned:
 
 
 def spawn_worker(environment: Mapping[str, str]) -> Spawned:
-    """Start a worker in a process group of its own, its standard output and error in one pipe of ours."""
+    """Start a worker in a process group of its own, its input empty, its output and error in one pipe of ours."""
     ours, theirs = socket.socketpair()
     readable, writable = os.pipe()
+    empty, end = os.pipe()  # an input at its end, which asks for no /dev/null
+    os.close(end)
     entry = str(Path(__file__).resolve().with_name("entry.py"))
     executable = sys.executable or str(Path("/proc/self/exe").readlink())
     try:
@@ -36,7 +38,7 @@ def spawn_worker(environment: Mapping[str, str]) -> Spawned:
             [executable, "-I", "-S", entry, "worker"],
             environment,
             file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, empty, 0),
                 (os.POSIX_SPAWN_DUP2, writable, 1),
                 (os.POSIX_SPAWN_DUP2, writable, 2),
                 # last, for the pipe may be this very descriptor
@@ -52,6 +54,7 @@ def spawn_worker(environment: Mapping[str, str]) -> Spawned:
     finally:
         theirs.close()
         os.close(writable)
+        os.close(empty)
     ours.setblocking(False)
     os.set_blocking(readable, False)
     return Spawned(pid=pid, channel=ours, output=readable)

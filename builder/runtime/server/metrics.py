@@ -40,7 +40,7 @@ class Counter:
     def samples(self) -> Iterator[str]:
         """Yield the lines of this metric."""
         for values, number in self.values.items():
-            yield f"{self.name}{format_labels(self._labels, values)} {number:g}"
+            yield f"{self.name}{format_labels(self._labels, values)} {number:.17g}"
 
 
 class Gauge:
@@ -90,7 +90,7 @@ class Histogram:
             for bound, number in zip((*(f"{bound:g}" for bound in self._bounds), "+Inf"), counts, strict=True):
                 running += number
                 yield f"{self.name}_bucket{format_labels(names, (*values, bound))} {running}"
-            yield f"{self.name}_sum{format_labels(self._labels, values)} {total[0]:.9g}"
+            yield f"{self.name}_sum{format_labels(self._labels, values)} {total[0]:.17g}"
             yield f"{self.name}_count{format_labels(self._labels, values)} {running}"
 
 

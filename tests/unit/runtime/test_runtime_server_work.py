@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from builder.runtime.server.work import Queue, QueueFullError, Work
+
+
+def make_work(records: int = 1) -> Work:
+    return Work("id", [], records, 0.0, lambda _work, _outcome, _value: None)
+
+
+def test_a_batch_is_the_oldest_work_up_to_its_size() -> None:
+    queue = Queue(10, batch_size=4)
+    works = [make_work(records) for records in (2, 1, 3, 1)]
+    for work in works:
+        queue.add(work)
+    assert queue.take_batch() == works[:2]
+    assert queue.take_batch() == works[2:]
+    assert queue.take_batch() == []
+
+
+def test_work_larger_than_a_batch_goes_alone() -> None:
+    queue = Queue(10, batch_size=4)
+    large, small = make_work(100), make_work()
+    queue.add(large)
+    queue.add(small)
+    assert queue.take_batch() == [large]
+    assert queue.take_batch() == [small]
+
+
+def test_past_the_limit_nothing_is_taken_but_finished_work_makes_room() -> None:
+    queue = Queue(2, batch_size=1)
+    first = make_work()
+    queue.add(first)
+    queue.add(make_work())
+    with pytest.raises(QueueFullError):
+        queue.add(make_work())
+    first.finish("ok")
+    queue.add(make_work())
+    assert len(queue) == 2
+
+
+def test_finished_work_is_passed_over() -> None:
+    queue = Queue(5, batch_size=5)
+    first, second = make_work(), make_work()
+    queue.add(first)
+    queue.add(second)
+    first.finish("timed out")
+    assert queue.take_batch() == [second]
+
+
+def test_work_is_finished_once() -> None:
+    outcomes: list[tuple[str, Any]] = []
+    work = Work("id", [], 1, 0.0, lambda _work, outcome, value: outcomes.append((outcome, value)))
+    work.finish("ok", 1)
+    work.finish("lost")
+    assert outcomes == [("ok", 1)]

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+import types
+from typing import Any
+
+import pytest
+
+from builder.runtime.wire import INTERNAL_ERROR, OK, USER_ERROR
+from builder.runtime.worker.azure import AzureScorer, read_signature
+from builder.runtime.worker.contracts import BatchScorer
+from builder.runtime.worker.output import Journal
+
+
+class Silent(Journal):
+    """Keeps what would be written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[tuple[Any, str]] = []
+
+    def write(self, level: str, logger: str, message: str, **more: Any) -> None:
+        del level, logger, more
+        self.lines.append((self.requests, message))
+
+
+def test_one_call_serves_all_requests_of_a_batch() -> None:
+    calls: list[int] = []
+
+    def predict(records: list[Any]) -> list[Any]:
+        calls.append(len(records))
+        return [record * 10 for record in records]
+
+    outcomes = BatchScorer(predict, Silent()).score([("a", [1, 2]), ("b", [3]), ("c", [4, 5])])
+    assert outcomes == [(OK, [10, 20]), (OK, [30]), (OK, [40, 50])]
+    assert calls == [5]
+
+
+def test_a_batch_that_fails_is_tried_request_by_request() -> None:
+    journal = Silent()
+    outcomes = BatchScorer(lambda records: [1 / record for record in records], journal).score(
+        [("a", [1]), ("b", [0]), ("c", [2])]
+    )
+    assert outcomes == [(OK, [1.0]), (USER_ERROR, None), (OK, [0.5])]
+    assert journal.lines[-1] == (("b",), "predict raised ZeroDivisionError: division by zero")
+
+
+def test_a_wrong_number_of_predictions_is_our_refusal_to_answer() -> None:
+    assert BatchScorer(lambda _records: [1], Silent()).score([("a", [1, 2])]) == [(INTERNAL_ERROR, None)]
+
+
+def test_azure_scripts_behind_a_driver_are_called_directly() -> None:
+    inner = types.ModuleType("inner")
+    inner.run = lambda data: {"inner": data}  # type: ignore[attr-defined]
+    outer = types.ModuleType("outer")
+    started: list[int] = []
+    outer.init = lambda: started.append(1)  # type: ignore[attr-defined]
+    outer.run = lambda data: data  # type: ignore[attr-defined]
+    outer.driver_module = inner  # type: ignore[attr-defined]
+    ((outcome, (text, spent)),) = AzureScorer(outer, Silent()).score([("a", ("x", []))])
+    assert (outcome, json.loads(text), started) == (OK, {"inner": "x"}, [1])
+    assert spent >= 0
+
+
+def test_the_signature_of_run_is_read_as_azure_ml_reads_it() -> None:
+    assert read_signature(lambda data: data) == ("data", False)
+    assert read_signature(lambda request_headers, body: (request_headers, body)) == ("body", True)
+    for run in (lambda: 0, lambda request_headers: request_headers, lambda *data: data, lambda **data: data):
+        with pytest.raises(TypeError):
+            read_signature(run)
