@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 import traceback
 from typing import Any
@@ -57,7 +58,13 @@ def kiln() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit: 0 when it did what was asked, else the code of the error's class."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(_run(arguments, as_json="--json" in arguments))
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    """End as Ctrl-C does: containers that were started are removed, half-written files too."""
+    raise KeyboardInterrupt
 
 
 def _run(arguments: list[str], *, as_json: bool) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from builder.bundle.model import Bundle
 from builder.bundle.parser import load_bundle
 from builder.bundle.schema import schema_text
 from builder.errors import LockDriftError, StoreError
@@ -108,7 +109,9 @@ def render(
             stages.fetch_locked(workshop, locked, one.platform, offline=offline)
             image = stages.assemble_plan(workshop, bundle, one, offline=offline)
             written.append(
-                stages.render_plan(workshop, bundle, one, image, products, templates=templates, is_only=len(plans) == 1)
+                stages.render_plan(
+                    workshop, bundle, one, image, products, templates=templates, is_only=_is_only(bundle)
+                )
             )
     return written
 
@@ -127,7 +130,9 @@ def build(
             stages.fetch_locked(workshop, locked, one.platform, offline=offline)
             images.append(stages.assemble_plan(workshop, bundle, one, offline=offline))
             contexts.append(
-                stages.render_plan(workshop, bundle, one, images[-1], products, templates=None, is_only=len(plans) == 1)
+                stages.render_plan(
+                    workshop, bundle, one, images[-1], products, templates=None, is_only=_is_only(bundle)
+                )
             )
             if builder != NATIVE:
                 images[-1], engine_id = stages.build_by_engine(workshop, one, images[-1], contexts[-1])
@@ -171,8 +176,9 @@ def test(workshop: Workshop, path: Path, *, runner: str) -> SmokeReport:
         )
         passed = sum(one.passed for one in report.tests)
         step.conclude(f"{passed} of {len(report.tests) + len(report.not_run)} passed")
-    products.write(products.report, report.to_json())
-    products.write(products.junit, report.to_junit())
+    path = products.report(image.config.platform, is_only=_is_only(bundle))
+    products.write(path, report.to_json())
+    products.write(path.with_suffix(".xml"), report.to_junit())
     workshop.terminal.say(report.to_table(colour=workshop.terminal.has_colour))
     return report
 
@@ -210,7 +216,8 @@ def push(
     products = Products(bundle.root)
     images = [read_layout(products.layout, platform) for platform in stages.chosen_platforms(bundle, platforms)]
     for image in images:
-        require_tested(image.image_id, products.report, untested=untested)
+        report = products.report(image.config.platform, is_only=_is_only(bundle))
+        require_tested(image.image_id, report, untested=untested)
     reference = stages.destination(registry, bundle)
     access = Access(insecure=insecure, ca_file=ca)
     with workshop.terminal.step("push", f"push {reference}") as step:
@@ -237,6 +244,10 @@ def push(
                 progress=step.note,
             )
     return result
+
+
+def _is_only(bundle: Bundle) -> bool:
+    return len(bundle.environment.platforms) == 1
 
 
 def _read_record(products: Products) -> dict[str, Any]:

@@ -199,7 +199,7 @@ def render_plan(
     is_only: bool,
 ) -> Path:
     """Write the Dockerfile and its context and return the folder."""
-    destination = products.context(str(plan.platform), is_only=is_only)
+    destination = products.context(plan.platform, is_only=is_only)
     made = image.layers[len(plan.base_on_platform.layers) :]
     system = [
         layer.descriptor.digest

@@ -12,6 +12,7 @@ from builder.errors import HostError
 from builder.host.clock import Clock
 from builder.host.settings import Settings, load_settings
 from builder.host.terminal import Terminal
+from builder.oci.platform import Platform
 from builder.store.blobs import BlobStore
 
 NATIVE = "native"
@@ -59,19 +60,13 @@ class Products:
         """What ``kiln build --json`` printed."""
         return self.folder / "image.json"
 
-    @property
-    def report(self) -> Path:
-        """The smoke report."""
-        return self.folder / "smoke.json"
+    def report(self, platform: Platform, *, is_only: bool) -> Path:
+        """Return where the smoke report is: ``smoke.json``, or one for each platform when there are several."""
+        return self.folder / ("smoke.json" if is_only else f"smoke-{platform.architecture}.json")
 
-    @property
-    def junit(self) -> Path:
-        """The smoke report as JUnit XML."""
-        return self.folder / "smoke.xml"
-
-    def context(self, platform: str, *, is_only: bool) -> Path:
+    def context(self, platform: Platform, *, is_only: bool) -> Path:
         """Return the folder of the Dockerfile: ``context``, or one for each platform when there are several."""
-        return self.folder / ("context" if is_only else f"context-{platform.rpartition('/')[2]}")
+        return self.folder / ("context" if is_only else f"context-{platform.architecture}")
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
