@@ -32,12 +32,9 @@ def image(*, bundle: Path, offline: bool, locked: bool, builder: str, runner: st
     The last line printed is the image's reference with its digest.
     """
     workshop = pipeline.open_workshop(Terminal())
-    if not locked:
-        pipeline.lock_if_needed(workshop, bundle, offline=offline)
-    built = pipeline.build(workshop, bundle, platforms=(), offline=offline, builder=builder)
-    report = pipeline.test(workshop, bundle, runner=runner)
+    made = pipeline.image(workshop, bundle, offline=offline, locked=locked, builder=builder, runner=runner)
     if as_json:
-        print_json(built.to_dict() | {"smoke": report.to_dict()})
-    pipeline.require_green(report)
+        print_json(made.to_dict())
+    pipeline.require_green(made.report)
     if not as_json:
-        click.echo(built.pinned_reference)
+        click.echo(made.built.pinned_reference)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from builder.bundle.model import Bundle
+from builder.bundle.model import Bundle, Inventory
 from builder.bundle.parser import load_bundle
 from builder.bundle.schema import schema_text
 from builder.errors import LockDriftError, StoreError
@@ -19,7 +19,7 @@ from builder.oci.media_type import ManifestFormat
 from builder.oci.platform import Platform
 from builder.pipeline import stages
 from builder.pipeline.bases import lock_base_of
-from builder.pipeline.built import Built
+from builder.pipeline.built import Built, Made
 from builder.pipeline.foreground import run_in_foreground
 from builder.pipeline.runners import open_runner
 from builder.pipeline.workshop import NATIVE, Products, Workshop
@@ -41,7 +41,10 @@ def bundle_schema() -> str:
 def lock(workshop: Workshop, path: Path, *, upgrade: bool = False) -> Lock:
     """Choose base, system packages and wheels, and write both locks. The only stage that chooses."""
     bundle = stages.load(workshop, path)
-    inventory = stages.inventory_of(workshop, bundle)
+    return _lock(workshop, bundle, stages.inventory_of(workshop, bundle), upgrade=upgrade)
+
+
+def _lock(workshop: Workshop, bundle: Bundle, inventory: Inventory, *, upgrade: bool) -> Lock:
     with workshop.terminal.step("base", f"base {bundle.environment.base}") as step:
         base = lock_base_of(bundle, workshop, step.note)
     with workshop.terminal.step("resolve", "resolve requirements") as step:
@@ -62,17 +65,20 @@ def lock(workshop: Workshop, path: Path, *, upgrade: bool = False) -> Lock:
     return locked
 
 
-def lock_if_needed(workshop: Workshop, path: Path, *, offline: bool) -> None:
-    """Lock the bundle when it has no lock, or one that no longer fits; say why."""
-    bundle = load_bundle(path)
+def image(workshop: Workshop, path: Path, *, offline: bool, locked: bool, builder: str, runner: str) -> Made:
+    """Do it all: lock if needed, build, smoke-test the exact image. A lock is never renewed when ``locked`` is said."""
+    bundle = stages.load(workshop, path)
+    inventory = stages.inventory_of(workshop, bundle)
     try:
-        stages.locked(bundle, stages.inventory_of(workshop, bundle))
+        stages.locked(bundle, inventory)
     except LockDriftError as drift:
-        if offline:
+        if locked or offline:
             raise
         for fault in drift.faults:
             workshop.terminal.say(f"  locking, since {fault.fact}")
-        lock(workshop, path)
+        _lock(workshop, bundle, inventory, upgrade=False)
+    built = _build(workshop, bundle, inventory, platforms=(), offline=offline, builder=builder)
+    return Made(built=built, report=test(workshop, path, runner=runner))
 
 
 def check_lock(workshop: Workshop, path: Path) -> Lock:
@@ -122,6 +128,18 @@ def build(
     """Make the images, write them as one OCI layout, and the Dockerfile with its context beside it."""
     bundle = stages.load(workshop, path)
     inventory = stages.inventory_of(workshop, bundle)
+    return _build(workshop, bundle, inventory, platforms=platforms, offline=offline, builder=builder)
+
+
+def _build(
+    workshop: Workshop,
+    bundle: Bundle,
+    inventory: Inventory,
+    *,
+    platforms: Sequence[Platform],
+    offline: bool,
+    builder: str,
+) -> Built:
     locked, plans = stages.plans_of(bundle, inventory, platforms)
     products = Products(bundle.root)
     with products.guarded():

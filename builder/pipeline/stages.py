@@ -47,13 +47,16 @@ def load(workshop: Workshop, path: Path) -> Bundle:
 def inventory_of(workshop: Workshop, bundle: Bundle) -> Inventory:
     """Hash the files of the bundle and of the runtime; what did not change since is not read again."""
     with workshop.terminal.step("inventory", f"read bundle {bundle.name} {bundle.version}") as step:
-        return take_inventory(
+        inventory = take_inventory(
             bundle,
             RUNTIME,
             memory=Records(workshop.store.root, "files"),
             now=workshop.clock.now,
             progress=step.note,
         )
+        size = sum(file.size for file in inventory.model)
+        step.conclude(f"model of {size / 1e6:.1f} MB, {len(inventory.code)} source files")
+    return inventory
 
 
 def server_requirements() -> str:
@@ -182,6 +185,7 @@ def assemble_plan(workshop: Workshop, bundle: Bundle, plan: Plan, *, offline: bo
                 interpreter=interpreter,
                 jobs=workshop.settings.jobs,
                 progress=step.note,
+                memory=Records(workshop.store.root, "files"),
             )
         size = sum(layer.descriptor.size for layer in image.layers)
         step.conclude(f"image {image.image_id.short}, {len(image.layers)} layers, {size / 1e6:.1f} MB")
