@@ -75,6 +75,11 @@ class Model:
         """The last part of the path; the model keeps it in the image."""
         return self.path.rsplit("/", 1)[-1]
 
+    @property
+    def parent(self) -> str:
+        """What stands before the basename: empty, or a folder with a slash behind it."""
+        return self.path.removesuffix(self.basename)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scoring:
@@ -180,6 +185,19 @@ class Release:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CheckSetting:
+    """What the author says about a rule of ``kiln check``. Whether there is such a rule is for the check to find out."""
+
+    rule: str
+    """Its ID: ``KILN103``."""
+    level: str
+    """``error``, ``warning``, ``note`` or ``off``."""
+    reason: str
+    path: str | None = None
+    """Only findings in files that match this pattern; None means all."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Bundle:
     """A valid bundle: every path in it exists inside ``root`` and every value has been checked."""
 
@@ -196,6 +214,7 @@ class Bundle:
     resources: Resources = field(default_factory=Resources)
     service: Service = field(default_factory=Service)
     release: Release = field(default_factory=Release)
+    checks: tuple[CheckSetting, ...] = ()
     warnings: tuple[str, ...] = ()
     """What is not wrong but would surprise, a sentence each."""
 

@@ -15,6 +15,6 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
-def readable_json(value: Any) -> str:
-    """Return ``value`` as JSON meant to be committed and reviewed: sorted, indented, one final newline."""
-    return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def readable_json(value: Any, *, sort_keys: bool = True) -> str:
+    """Return ``value`` as JSON meant to be read: sorted unless its order has a meaning, indented, one final newline."""
+    return json.dumps(value, sort_keys=sort_keys, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -76,7 +76,7 @@ def compile_plan(
         _layer(
             Purpose.CONFIGURATION,
             "bundle.json",
-            (TextSource(path=places.BUNDLE_JSON, text=readable_json(document)),),
+            (TextSource(path=places.BUNDLE_JSON, text=readable_json(document, sort_keys=False)),),
         ),
     )
     _refuse_clashes(layers)
@@ -138,10 +138,9 @@ def _dependency_layers(sources: tuple[WheelSource, ...]) -> tuple[PlannedLayer, 
 
 def _model_layers(bundle: Bundle, files: tuple[BundleFile, ...]) -> tuple[PlannedLayer, ...]:
     """Keep the model's basename: what the bundle has under ``path`` stands below the model directory under it."""
-    parent = bundle.model.path.removesuffix(bundle.model.basename)
     sources = tuple(
         FileSource(
-            path=f"{places.MODEL_FILES}/{file.path.removeprefix(parent)}",
+            path=f"{places.MODEL_FILES}/{file.path.removeprefix(bundle.model.parent)}",
             origin=Origin.BUNDLE,
             source=file.path,
             digest=file.digest,
@@ -241,7 +240,7 @@ def _labels(bundle: Bundle, lock: Lock) -> dict[str, str]:
         {
             "org.opencontainers.image.title": bundle.name,
             "org.opencontainers.image.version": bundle.version,
-            "org.opencontainers.image.description": bundle.description,
+            "org.opencontainers.image.description": " ".join(bundle.description.split()),
             "org.opencontainers.image.authors": bundle.owner,
             "org.opencontainers.image.base.name": lock.base.name,
             "org.opencontainers.image.base.digest": str(lock.base.digest),

@@ -21,7 +21,11 @@ def bundle_document(
     training_environment: str | None,
     kiln_version: str,
 ) -> dict[str, Any]:
-    """Return the resolved bundle as a JSON value; paths in it are absolute paths in the image."""
+    """Return the resolved bundle as a JSON value.
+
+    Places in it are absolute paths in the image; ``model.files`` are relative to the model directory. The order of
+    keys is the author's: a schema's properties name the columns of a model that does not know its own.
+    """
     chosen = lock.on(platform)
     model, environment, service = bundle.model, bundle.environment, bundle.service
     return {
@@ -40,7 +44,10 @@ def bundle_document(
             "training_code": _code(model.training_code),
             "training_environment": _frozen(training_environment),
             "metrics": dict(model.metrics),
-            "files": [{"path": file.path, "sha256": file.digest.hex, "size": file.size} for file in inventory.model],
+            "files": [
+                {"path": file.path.removeprefix(model.parent), "sha256": file.digest.hex, "size": file.size}
+                for file in inventory.model
+            ],
         },
         "scoring": {
             "contract": str(bundle.scoring.contract),

@@ -10,10 +10,12 @@ from enum import StrEnum
 from builder.bundle.model import Bundle, Contract, Expectation
 from builder.engine.runner import Answer
 from builder.smoke.comparison import Difference, compare_answer, shorten
+from builder.smoke.responses import response_judge
 
 READY_PATH = "/readyz"
 _REFUSAL_KEYS = ("error", "message", "detail")
 _SHORTEST_HELP = 10
+_REFUSED = 400
 
 
 class Kind(StrEnum):
@@ -90,7 +92,7 @@ def scenarios_of(bundle: Bundle) -> tuple[Scenario, ...]:
             path=test.path,
             body=test.request,
             content_type=test.content_type,
-            judge=_judge(test.expect),
+            judge=_judge(test.expect, response_judge(bundle.schemas)),
         )
         for test in bundle.smoke
     )
@@ -112,5 +114,13 @@ def judge_refusal(answer: Answer) -> tuple[Difference, ...]:
     return (Difference(at="$.error", want="a sentence that says what is wrong", got=shorten(text)),)
 
 
-def _judge(expect: Expectation) -> Callable[[Answer], tuple[Difference, ...]]:
-    return lambda answer: compare_answer(expect, answer)
+def _judge(
+    expect: Expectation, judge_accepted: Callable[[Answer], tuple[Difference, ...]] | None = None
+) -> Callable[[Answer], tuple[Difference, ...]]:
+    def judge(answer: Answer) -> tuple[Difference, ...]:
+        found = compare_answer(expect, answer)
+        if judge_accepted and answer.status == expect.status and answer.status < _REFUSED:
+            found += judge_accepted(answer)
+        return found
+
+    return judge

@@ -112,6 +112,8 @@ class Application:
                 queued, scored, batch = request.scoring
                 line |= {"queue_ms": round(queued * 1e3, 3), "model_ms": round(scored * 1e3, 3), "batch": batch}
             level = "error" if response.status >= 500 else "warning" if response.status >= 400 else "info"
+            if request.route in QUIET:
+                level = "info"  # a probe that is told "not yet" is no fault
             self._log.write(level, "request", logger="kiln.access", **line)
 
     # --- health and description

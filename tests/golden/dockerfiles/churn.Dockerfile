@@ -1,5 +1,5 @@
 # churn 1.0.0 for linux/amd64, written by ModelKiln. Do not edit: the next build writes it anew.
-# Plan: sha256:7f4738857472dfd5020486d9c34ea3cbcfe7307f20797e2c630bd8784dac66e9
+# Plan: sha256:69d752cf1be0c44d75446ef0946928b7e74cbd19276d093752ca87785a82f962
 #
 # Everything it needs lies beside it or is pinned by digest, so it builds without a network:
 #   docker build --network=none --tag churn:1.0.0 .

@@ -1,5 +1,5 @@
 # fraud 2.1.0 for linux/arm64, written by ModelKiln. Do not edit: the next build writes it anew.
-# Plan: sha256:df6b962d6e0576b9383437f4a5f3794a81b90fe6781794973505519cc3358a43
+# Plan: sha256:0e11d8af3d63217f21c3aa73b85c0dbd037d8c7279b33a8292ab3e6e1db93839
 #
 # Everything it needs lies beside it or is pinned by digest, so it builds without a network:
 #   docker build --network=none --tag fraud:2.1.0 .

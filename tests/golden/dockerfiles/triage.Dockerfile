@@ -1,5 +1,5 @@
 # triage 1.0.0 for linux/amd64, written by ModelKiln. Do not edit: the next build writes it anew.
-# Plan: sha256:d4fdcad19ab0620f10dc0f1746bce47b9ff0eb366a64d029d0f7ff6f3a3db355
+# Plan: sha256:506951887fed7296cc51ec16158e0bd1b4f251fa78e869bcd37cb3fbb0f98ccf
 #
 # Everything it needs lies beside it or is pinned by digest, so it builds without a network:
 #   docker build --network=none --tag triage:1.0.0 .

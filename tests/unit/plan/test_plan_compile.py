@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from builder.bundle.model import Bundle, Inventory, Scoring
+from builder.bundle.model import Bundle, Inventory, Schemas, Scoring
 from builder.bundle.model import Contract as BundleContract
 from builder.errors import PlanError
 from builder.lock.model import Lock
@@ -169,6 +169,7 @@ def test_the_document_in_the_image_tells_everything_about_the_model() -> None:
     assert document["scoring"] == {"contract": "predict", "script": "/opt/model/code/score.py"}
     assert document["environment"]["requirements"][1] == "numpy==2.3.1"
     assert document["sample"] == {"content_type": "application/json", "body": '{"age": 40}'}
+    assert document["model"]["files"][0]["path"] == "churn.joblib"
     assert document["release"] == {"repository": "models/churn", "rollback": "0.9.0"}
 
 
@@ -178,3 +179,15 @@ def test_platforms_differ_in_nothing_but_the_platform_and_what_was_locked_for_it
     assert amd64.config.env == arm64.config.env
     assert [layer.title for layer in amd64.layers] == [layer.title for layer in arm64.layers]
     assert amd64.digest != arm64.digest
+
+
+def test_a_schemas_properties_keep_the_authors_order() -> None:
+    properties = {name: {"type": "number"} for name in ("z", "a", "m")}
+    bundle = make_bundle(schemas=Schemas(request={"type": "object", "properties": properties}))
+    assert list(document_of(plan_of(bundle))["schema"]["request"]["properties"]) == ["z", "a", "m"]
+
+
+def test_a_description_of_several_lines_is_one_line_as_a_label() -> None:
+    plan = plan_of(make_bundle(description="Who leaves.\n\nAnd why.\n"))
+    assert plan.config.labels["org.opencontainers.image.description"] == "Who leaves. And why."
+    assert document_of(plan)["description"] == "Who leaves.\n\nAnd why.\n"
