@@ -13,6 +13,16 @@ from typing import TextIO
 _SHOW_AFTER = 1.0
 
 
+def human_size(count: int) -> str:
+    """Return a number of bytes as a person reads it: ``7.7 kB``, ``118.5 MB``."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
 class Terminal:
     """Prints prose to one stream, in colour only where a person looks and has not said NO_COLOR."""
 

@@ -16,6 +16,7 @@ from builder.engine.canonical import canonicalise
 from builder.engine.docker import DockerEngine
 from builder.engine.saved import saved_tree
 from builder.errors import BaseImageError, FetchError, UsageError
+from builder.host.terminal import human_size
 from builder.lock.drift import check_lock
 from builder.lock.fetch import fetch_wheels, wheels_of
 from builder.lock.files import REQUIREMENTS_LOCK, read_lock
@@ -55,7 +56,8 @@ def inventory_of(workshop: Workshop, bundle: Bundle) -> Inventory:
             progress=step.note,
         )
         size = sum(file.size for file in inventory.model)
-        step.conclude(f"model of {size / 1e6:.1f} MB, {len(inventory.code)} source files")
+        count = len(inventory.code)
+        step.conclude(f"model of {human_size(size)}, {count} source file{'s'[: count != 1]}")
     return inventory
 
 
@@ -188,7 +190,7 @@ def assemble_plan(workshop: Workshop, bundle: Bundle, plan: Plan, *, offline: bo
                 memory=Records(workshop.store.root, "files"),
             )
         size = sum(layer.descriptor.size for layer in image.layers)
-        step.conclude(f"image {image.image_id.short}, {len(image.layers)} layers, {size / 1e6:.1f} MB")
+        step.conclude(f"image {image.image_id.short}, {len(image.layers)} layers, {human_size(size)}")
     return image
 
 
