@@ -181,3 +181,9 @@ class HostError(KilnError):
     """This machine lacks something that cannot be done without, or refused an operation."""
 
     exit_code = 19
+
+
+class CheckFailedError(KilnError):
+    """The bundle would break when it is deployed: a check found errors."""
+
+    exit_code = 20

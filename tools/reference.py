@@ -1,4 +1,4 @@
-"""Writes the pages of docs/reference that follow from the code: exit codes and the command line.
+"""Writes the pages of docs/reference that follow from the code: exit codes, the command line, rules of the check.
 
 ``python tools/reference.py`` writes them; the test suite fails when they are not what this would write.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from builder import errors
+from builder.check.rules import RULES
 from builder.cli.main import kiln
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -61,7 +62,41 @@ def _sections(command: click.Command, context: click.Context, depth: int) -> lis
     return found
 
 
-PAGES = {"exit-codes.md": exit_codes, "command-line.md": command_line}
+_FAMILIES = {
+    "0": "The check itself",
+    "10": "Imports",
+    "15": "System libraries",
+    "2": "The artifact against the environment",
+    "3": "Pickle safety",
+    "4": "Paths",
+    "5": "Contract, schemas and features",
+    "6": "Secrets",
+    "7": "Weight",
+}
+
+
+def rules() -> str:
+    """Return the page on the rules of ``kiln check``, made from the rules themselves."""
+    parts = [
+        """# Rules of the check
+
+What `kiln check` finds. The level is the rule's own; a finding may have another where its message says why, and
+[`check:`](bundle-yaml.md#check) in bundle.yaml sets it for a bundle. Errors stop a build; warnings and notes do not.
+An ID never changes its meaning.
+"""
+    ]
+    for prefix, title in _FAMILIES.items():
+        family = [RULES[name] for name in sorted(RULES) if name.removeprefix("KILN").startswith(prefix)]
+        if family:
+            parts.append(f"## {title}\n")
+        parts += [
+            f"### {rule.id} {rule.name}\n\n**{rule.level}.** {rule.summary}\n\n{rule.why}\n\n*{rule.remedy}*\n"
+            for rule in family
+        ]
+    return "\n".join(parts)
+
+
+PAGES = {"exit-codes.md": exit_codes, "command-line.md": command_line, "rules.md": rules}
 
 
 def main() -> None:

@@ -186,7 +186,7 @@ class Release:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckSetting:
-    """What the author says about a rule of ``kiln check``. Whether there is such a rule is for the check to find out."""
+    """What the author says about a rule of ``kiln check``; whether there is such a rule, the check finds out."""
 
     rule: str
     """Its ID: ``KILN103``."""

@@ -15,6 +15,7 @@ from builder.bundle.framework import ModelReading
 from builder.bundle.model import (
     Batching,
     Bundle,
+    CheckSetting,
     CodeReference,
     Contract,
     DataReference,
@@ -126,6 +127,7 @@ class _Reader:
             resources=resources,
             service=service,
             release=release,
+            checks=self.checks(),
             warnings=tuple(self.warnings),
         )
 
@@ -250,6 +252,10 @@ class _Reader:
                 "a version cannot be its own rollback", ("release", "rollback"), want="an earlier one", got=rollback
             )
         return Release(repository=part.get("repository"), rollback=rollback)
+
+    def checks(self) -> tuple[CheckSetting, ...]:
+        settings = self.value.get("check") or []
+        return tuple(CheckSetting(**setting) for setting in settings if setting)
 
     def seconds(
         self, part: Mapping[str, Any], key: str, where: KeyPath, default: float, *, may_be_zero: bool = False

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from builder.check import settings
 from builder.check.finding import Finding, Rule
 from builder.check.subject import Subject
 
 Group = Callable[[Subject], Iterable[Finding]]
+Groups = tuple[tuple[tuple[Rule, ...], Group], ...]
 
-GROUPS: tuple[tuple[tuple[Rule, ...], Group], ...] = ()
+GROUPS: Groups = ()
 """Rules that are found together, and the function that finds them."""
 
-RULES: dict[str, Rule] = {rule.id: rule for rules, _ in GROUPS for rule in rules}
+RULES: dict[str, Rule] = {rule.id: rule for rule in (*settings.RULES, *(rule for rules, _ in GROUPS for rule in rules))}
+"""Every rule by its ID."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from builder.bundle.inventory import Memory
 from builder.bundle.model import Bundle, Inventory
 from builder.lock.model import Lock
 from builder.oci.platform import Platform
@@ -27,8 +28,12 @@ class Subject:
     """Locked wheels of the bundle by normalised distribution name; complete, or empty."""
     base_libraries: frozenset[str] = frozenset()
     """File names of shared libraries the base and the system packages provide (``libgomp.so.1``); empty if unknown."""
+    base_modules: frozenset[str] = frozenset()
+    """Dotted names of the standard library's modules that are files in the base; empty if unknown."""
     sources: Mapping[str, bytes] = field(default_factory=dict)
     """The scoring code by path relative to the bundle: every ``.py`` of the inventory, read once."""
+    memory: Memory | None = None
+    """Where facts about files that never change (a wheel of a digest) are remembered between runs."""
 
     @property
     def has_wheels(self) -> bool:

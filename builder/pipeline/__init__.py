@@ -1,6 +1,7 @@
 """The recipe: one call for each stage, from a bundle to an image in a registry."""
 
 from builder.pipeline.base_recipe import build_base, list_bases, lock_base
+from builder.pipeline.checks import check, check_sarif
 from builder.pipeline.recipe import (
     build,
     bundle_schema,
@@ -26,7 +27,9 @@ __all__ = [
     "build",
     "build_base",
     "bundle_schema",
+    "check",
     "check_lock",
+    "check_sarif",
     "fetch",
     "image",
     "list_bases",

@@ -20,6 +20,7 @@ from builder.oci.platform import Platform
 from builder.pipeline import stages
 from builder.pipeline.bases import lock_base_of
 from builder.pipeline.built import Built, Made
+from builder.pipeline.checks import require_sound
 from builder.pipeline.foreground import run_in_foreground
 from builder.pipeline.runners import open_runner
 from builder.pipeline.workshop import NATIVE, Products, Workshop
@@ -146,6 +147,7 @@ def _build(
         images, contexts, engine_ids = [], [], []
         for one in plans:
             stages.fetch_locked(workshop, locked, one.platform, offline=offline)
+            require_sound(workshop, bundle, inventory, locked, [one.platform])
             images.append(stages.assemble_plan(workshop, bundle, one, offline=offline))
             contexts.append(
                 stages.render_plan(

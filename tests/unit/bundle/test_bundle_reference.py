@@ -31,6 +31,7 @@ def test_every_top_level_key_is_in_the_first_table() -> None:
         ("resources", "resources"),
         ("service", "service"),
         ("release", "release"),
+        ("check", "checkSetting"),
     ],
 )
 def test_every_key_is_described_under_its_heading(heading: str, definition: str) -> None:
