@@ -107,6 +107,9 @@ def choose_system_packages(
         }
         debs = {deb for one in chosen.values() for deb in one}
         fetch_system_packages(debs, workshop.store, workshop.settings, progress=step.note)
+        for platform, wanted in chosen.items():
+            # Unpacked now, so that a package that cannot be taken is refused here and not at the first build.
+            system_entries(image, platform, wanted, workshop.store)
     return chosen
 
 
