@@ -39,8 +39,8 @@ Every kind of failure has a code of its own, so that a script can tell them apar
 | 70 | | a fault in kiln itself; please report it |
 | 130 | | interrupted; nothing half-written was kept |
 
-With `--json` the error is also one JSON object on stdout: `error`, `exit_code`, `faults` (each with `fact`, `at`, `want`,
-`got`) and `hint`.
+With `--json` the error is also one JSON object on stdout: `error`, `exit_code`, `hint`, and `faults`, each with `fact`,
+`at`, `want` and `got`.
 """
 
 
