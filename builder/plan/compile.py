@@ -75,8 +75,12 @@ def compile_plan(
         *_code_layers(inventory.code),
         _layer(
             Purpose.CONFIGURATION,
-            "bundle.json",
-            (TextSource(path=places.BUNDLE_JSON, text=readable_json(document, sort_keys=False)),),
+            "bundle.json and locks",
+            (
+                TextSource(path=places.BUNDLE_JSON, text=readable_json(document, sort_keys=False)),
+                TextSource(path=places.BUNDLE_LOCK, text=readable_json(lock.to_dict())),
+                TextSource(path=places.REQUIREMENTS_LOCK, text=texts.requirements),
+            ),
         ),
     )
     _refuse_clashes(layers)

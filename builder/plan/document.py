@@ -37,6 +37,7 @@ def bundle_document(
         "model": {
             "path": f"/{places.MODEL_FILES}/{model.basename}",
             "basename": model.basename,
+            "source": model.path,
             "framework": str(model.framework),
             "hyperparameters": dict(model.hyperparameters),
             "training_data": _data(model.training_data),

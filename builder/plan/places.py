@@ -18,6 +18,10 @@ CODE = "opt/model/code"
 """The scoring script and further sources, with the paths they have in the bundle."""
 BUNDLE_JSON = "opt/model/bundle.json"
 """The resolved bundle."""
+LOCKS = "opt/model/lock"
+"""What was chosen for the bundle: with it, the image can be built again from what is in it."""
+BUNDLE_LOCK = f"{LOCKS}/bundle.lock"
+REQUIREMENTS_LOCK = f"{LOCKS}/requirements.lock"
 
 USER = "10001:0"
 PORT = 8080

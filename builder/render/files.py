@@ -22,7 +22,7 @@ BYTECODE = "bytecode.py"
 
 PACKAGE_SETS = {places.SERVER_PACKAGES: "server", places.PACKAGES: "packages"}
 """Prefix in the image to folder in the context, for everything pip installs."""
-FOLDERS = {places.RUNTIME: "runtime", places.MODEL_FILES: "model", places.CODE: "code"}
+FOLDERS = {places.RUNTIME: "runtime", places.MODEL_FILES: "model", places.CODE: "code", places.LOCKS: "lock"}
 """Place in the image to folder in the context, for everything that is copied as it is."""
 
 _SUFFIXES = {MediaType.OCI_LAYER_TAR: ".tar", MediaType.OCI_LAYER_ZSTD: ".tar.zst"}

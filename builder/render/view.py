@@ -214,6 +214,7 @@ def _copies(plan: Plan) -> Iterator[CopyView]:
     words = {
         places.MODEL_FILES: "the model, under its own name",
         places.CODE: "the scoring code, as it lies in the bundle",
+        places.LOCKS: "what was chosen, so that the image can be built again from what is in it",
     }
     seen = set()
     for layer in plan.layers:

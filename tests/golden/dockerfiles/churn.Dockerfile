@@ -1,5 +1,5 @@
 # churn 1.0.0 for linux/amd64, written by ModelKiln. Do not edit: the next build writes it anew.
-# Plan: sha256:69d752cf1be0c44d75446ef0946928b7e74cbd19276d093752ca87785a82f962
+# Plan: sha256:ada7b5ec11290c18a20f742eb141b3368e18aaac447334d3f465c396c5b7d026
 #
 # Everything it needs lies beside it or is pinned by digest, so it builds without a network:
 #   docker build --network=none --tag churn:1.0.0 .
@@ -64,6 +64,8 @@ COPY model/ /opt/model/model/
 COPY code/ /opt/model/code/
 # Everything known about the model, resolved.
 COPY bundle.json /opt/model/bundle.json
+# What was chosen, so that the image can be built again from what is in it.
+COPY lock/ /opt/model/lock/
 
 ENV AZUREML_MODEL_DIR="/opt/model/model" \
     HOME="/tmp" \

@@ -1,5 +1,5 @@
 # fraud 2.1.0 for linux/arm64, written by ModelKiln. Do not edit: the next build writes it anew.
-# Plan: sha256:0e11d8af3d63217f21c3aa73b85c0dbd037d8c7279b33a8292ab3e6e1db93839
+# Plan: sha256:17a20984313598dcd1868188cfdc2fe670ef0d70d9117d1a6e4818e4b16c7d2e
 #
 # Everything it needs lies beside it or is pinned by digest, so it builds without a network:
 #   docker build --network=none --tag fraud:2.1.0 .
@@ -62,6 +62,8 @@ COPY --from=dependencies /opt/kiln/kiln_runtime /opt/kiln/kiln_runtime
 COPY model/ /opt/model/model/
 # Everything known about the model, resolved.
 COPY bundle.json /opt/model/bundle.json
+# What was chosen, so that the image can be built again from what is in it.
+COPY lock/ /opt/model/lock/
 
 ENV AZUREML_MODEL_DIR="/opt/model/model" \
     HOME="/tmp" \

@@ -1,5 +1,5 @@
 # triage 1.0.0 for linux/amd64, written by ModelKiln. Do not edit: the next build writes it anew.
-# Plan: sha256:506951887fed7296cc51ec16158e0bd1b4f251fa78e869bcd37cb3fbb0f98ccf
+# Plan: sha256:ea5a279a7cdc89e105ed5216573ae676fa28f139f6467287dc5a9cc888f8b919
 #
 # Everything it needs lies beside it or is pinned by digest, so it builds without a network:
 #   docker build --network=none --tag triage:1.0.0 .
@@ -65,6 +65,8 @@ COPY model/ /opt/model/model/
 COPY code/ /opt/model/code/
 # Everything known about the model, resolved.
 COPY bundle.json /opt/model/bundle.json
+# What was chosen, so that the image can be built again from what is in it.
+COPY lock/ /opt/model/lock/
 
 ENV AZUREML_MODEL_DIR="/opt/model/model" \
     HOME="/tmp" \

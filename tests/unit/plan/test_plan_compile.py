@@ -37,7 +37,7 @@ def plan_of(
 
 
 def document_of(plan: Plan) -> dict[str, Any]:
-    [source] = plan.layers[-1].sources
+    source = plan.layers[-1].sources[0]
     assert isinstance(source, TextSource)
     return json.loads(source.text)
 
@@ -55,7 +55,7 @@ def test_layers_stand_in_the_order_of_how_often_they_change() -> None:
         ("dependencies", "2 small dependencies"),
         ("model", "model: model/churn.joblib"),
         ("code", "scoring code"),
-        ("configuration", "bundle.json"),
+        ("configuration", "bundle.json and locks"),
     ]
 
 

@@ -36,6 +36,8 @@ def test_the_context_holds_every_file_wheel_and_package_of_the_plan() -> None:
         "code/lib/text.py",
         "code/src/score.py",
         "installer/pip-26.3-py3-none-any.whl",
+        "lock/bundle.lock",
+        "lock/requirements.lock",
         "model/churn.joblib",
         "packages/joblib-1.0-py3-none-any.whl",
         "packages/numpy-2.3.1-cp311-cp311-manylinux_2_28_x86_64.whl",

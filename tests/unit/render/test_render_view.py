@@ -57,8 +57,8 @@ def test_a_plan_without_wheels_installs_nothing() -> None:
 
 
 def test_copies_stand_in_the_order_of_the_layers_and_code_only_where_there_is_some() -> None:
-    assert [copy.source for copy in view(churn_plan()).copies] == ["model/", "code/", "bundle.json"]
-    assert [copy.source for copy in view(fraud_plan()).copies] == ["model/", "bundle.json"]
+    assert [copy.source for copy in view(churn_plan()).copies] == ["model/", "code/", "bundle.json", "lock/"]
+    assert [copy.source for copy in view(fraud_plan()).copies] == ["model/", "bundle.json", "lock/"]
 
 
 def test_a_file_with_no_place_of_its_own_is_copied_to_the_root() -> None:
