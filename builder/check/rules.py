@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from builder.check import settings
+from builder.check import samples, secrets, settings, weight
 from builder.check.finding import Finding, Rule
 from builder.check.subject import Subject
 
 Group = Callable[[Subject], Iterable[Finding]]
 Groups = tuple[tuple[tuple[Rule, ...], Group], ...]
 
-GROUPS: Groups = ()
+GROUPS: Groups = (
+    (samples.RULES, samples.find_samples),
+    (secrets.RULES, secrets.find_secrets),
+    (weight.RULES, weight.find_weight),
+)
 """Rules that are found together, and the function that finds them."""
 
 RULES: dict[str, Rule] = {rule.id: rule for rule in (*settings.RULES, *(rule for rules, _ in GROUPS for rule in rules))}
