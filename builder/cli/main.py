@@ -14,6 +14,7 @@ from builder import __version__
 from builder.errors import KilnError
 
 _COMMANDS = {
+    "init": "write a bundle.yaml from what you have",
     "check": "find what would break the deployment, before anything is built",
     "image": "lock if needed, build, smoke-test the exact image, tag it",
     "lock": "choose exact versions of everything and write them down",

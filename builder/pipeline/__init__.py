@@ -17,6 +17,7 @@ from builder.pipeline.recipe import (
     test,
 )
 from builder.pipeline.runners import AUTO, RUNNERS
+from builder.pipeline.scaffolding import init
 from builder.pipeline.workshop import BUILDERS, NATIVE, open_workshop
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "check_lock",
     "check_sarif",
     "fetch",
+    "init",
     "image",
     "list_bases",
     "lock",

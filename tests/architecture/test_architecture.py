@@ -22,6 +22,7 @@ FLOORS = (
     ("base", "lock"),
     ("plan",),
     ("render", "assemble", "check"),
+    ("scaffold",),
     ("engine", "publish"),
     ("smoke",),
     ("pipeline",),

@@ -1,0 +1,141 @@
+"""What a scikit-learn model takes, told from the tree of its pickle: features, their kinds, the words it knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from builder.scaffold.pickled import Node, array_items, walk
+
+MAX_CHOICES = 200
+_ENCODERS = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
+_TEXT = ("TfidfVectorizer", "CountVectorizer", "HashingVectorizer")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """One feature. ``kind`` is a JSON type, or ``any`` where the model does not say."""
+
+    name: str
+    kind: str = "number"
+    choices: tuple[Any, ...] = ()
+    """The values the model was fitted on, where it refuses others or can tell them apart."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Intake:
+    """What one record is to a model."""
+
+    columns: tuple[Column, ...]
+    has_names: bool = True
+    """False when the model only knows how many: the names are ours."""
+    takes: str = "features"
+    """``features``; ``text`` for one text; ``dict`` for any mapping."""
+
+
+def sklearn_intake(root: Any) -> Intake | None:
+    """Return what a scikit-learn model expects of a record; None when its pickle does not say."""
+    if not isinstance(root, Node):
+        return None
+    first = _first_step(root)
+    if _is(first, *_TEXT):
+        return Intake(columns=(Column(name="text", kind="string"),), has_names=False, takes="text")
+    if _is(first, "DictVectorizer"):
+        names = [str(name).partition("=")[0] for name in array_items(first.attributes.get("feature_names_")) or []]
+        return Intake(columns=tuple(Column(name=name, kind="any") for name in dict.fromkeys(names)), takes="dict")
+    names, count = _names(root), _size(root)
+    if names is None and count is None:
+        names, count = _names(first), _size(first)
+    if names is None and count is None:
+        return None
+    kinds: dict[Any, Column] = {}
+    for node in walk(first):
+        if _is(node, "ColumnTransformer"):
+            for part in array_items(node.attributes.get("transformers_")) or []:
+                if isinstance(part, tuple) and len(part) == 3:
+                    kinds |= _part_kinds(part[1], part[2], names)
+            break
+    else:
+        order = names if names is not None else list(range(count or 0))
+        kinds = _part_kinds(first, order, names)
+    if names is None:
+        made = tuple(_renamed(kinds.get(index), f"feature_{index}") for index in range(count or 0))
+        return Intake(columns=made, has_names=False)
+    return Intake(columns=tuple(kinds.get(name, Column(name=name)) for name in names))
+
+
+def _first_step(node: Node) -> Node:
+    """Return the innermost estimator that sees the records first."""
+    for _ in range(20):
+        inside: Any = None
+        if _is(node, "Pipeline"):
+            steps = array_items(node.attributes.get("steps")) or []
+            inside = next((step[1] for step in steps if isinstance(step, tuple) and isinstance(step[1], Node)), None)
+        elif _is(node, "GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV"):
+            inside = node.attributes.get("best_estimator_")
+        elif _is(node, "CalibratedClassifierCV", "TransformedTargetRegressor", "TunedThresholdClassifierCV"):
+            inside = node.attributes.get("estimator_") or node.attributes.get("regressor_")
+        if not isinstance(inside, Node):
+            return node
+        node = inside
+    return node
+
+
+def _part_kinds(transformer: Any, columns: Any, names: list[str] | None) -> dict[Any, Column]:
+    chosen = _chosen(columns, names)
+    text = isinstance(transformer, Node) and any(_is(node, *_TEXT) for node in walk(transformer))
+    if text:
+        return {key: Column(name=str(key), kind="string") for key in chosen}
+    encoder = next((node for node in walk(transformer) if _is(node, *_ENCODERS) and _categories(node)), None)
+    if encoder is None:
+        return {key: Column(name=str(key)) for key in chosen}
+    out = {}
+    for key, choices in zip(chosen, _categories(encoder), strict=False):
+        known = [choice for choice in choices if isinstance(choice, (str, int, float, bool))]
+        known = [choice for choice in known if choice == choice and str(choice) not in ("", "nan")]  # noqa: PLR0124
+        kinds = {"boolean" if isinstance(one, bool) else "string" if isinstance(one, str) else "number" for one in known}
+        kind = kinds.pop() if len(kinds) == 1 else "any"
+        short = tuple(known) if len(known) <= MAX_CHOICES else ()
+        out[key] = Column(name=str(key), kind=kind, choices=short)
+    return out
+
+
+def _chosen(columns: Any, names: list[str] | None) -> list[Any]:
+    if isinstance(columns, str):
+        return [columns]
+    if isinstance(columns, int):
+        return [_at(columns, names)]
+    items = array_items(columns)
+    if items is None:
+        return []
+    if items and all(isinstance(item, bool) for item in items):
+        return [_at(index, names) for index, item in enumerate(items) if item]
+    return [_at(item, names) for item in items]
+
+
+def _at(item: Any, names: list[str] | None) -> Any:
+    if isinstance(item, int) and names is not None and -len(names) <= item < len(names):
+        return names[item]
+    return item
+
+
+def _categories(node: Node) -> list[list[Any]]:
+    return [array_items(one) or [] for one in array_items(node.attributes.get("categories_")) or []]
+
+
+def _names(node: Node) -> list[str] | None:
+    items = array_items(node.attributes.get("feature_names_in_"))
+    return [str(item) for item in items] if items else None
+
+
+def _size(node: Node) -> int | None:
+    count = node.attributes.get("n_features_in_")
+    return count if isinstance(count, int) and 0 < count <= 100_000 else None
+
+
+def _is(node: Any, *names: str) -> bool:
+    return isinstance(node, Node) and node.cls.rpartition(".")[2] in names
+
+
+def _renamed(column: Column | None, name: str) -> Column:
+    return Column(name=name, kind=column.kind, choices=column.choices) if column else Column(name=name)
