@@ -21,7 +21,7 @@ from builder.oci.platform import Platform
     type=click.Choice(list(pipeline.BUILDERS)),
     default=pipeline.NATIVE,
     show_default=True,
-    help="native links the image here; docker has the engine build the Dockerfile.",
+    help="native links the image here; the others build the Dockerfile, and their result is made canonical.",
 )
 @json_option
 def build(*, bundle: Path, platforms: tuple[Platform, ...], offline: bool, builder: str, as_json: bool) -> None:

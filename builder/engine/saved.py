@@ -1,4 +1,4 @@
-"""What an engine built, as a tree: `docker save` read without unpacking anything to disk."""
+"""What an engine has, as a tree: `docker save` read without unpacking anything to a path an archive names."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ import json
 import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from builder.errors import EngineError
+from builder.errors import EngineError, StoreError
 from builder.oci.entry import CHUNK, Entry, EntryKind
 from builder.store.blobs import store_faults
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
 
 Tree = dict[str, Entry]
 """A file system by path. Hard links are files with the content of what they lead to."""
@@ -33,6 +35,26 @@ def saved_tree(chunks: Iterable[bytes], scratch: Path, *, at: str) -> Iterator[T
     slices of a file below ``scratch`` that is gone when the block is left. An archive that cannot be read is an
     EngineError naming ``at``.
     """
+    with saved_image(chunks, scratch, at=at) as saved:
+        tree: Tree = {}
+        for number, layer in enumerate(saved.layers):
+            with archive_faults(at):
+                apply_layer(tree, inflated(layer, saved.folder / f"{number}.tar"))
+        yield tree
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SavedImage:
+    """The parts of one image archive: its configuration as it is, and its layers from the bottom up."""
+
+    folder: Path
+    config: bytes
+    layers: tuple[Slice, ...]
+
+
+@contextmanager
+def saved_image(chunks: Iterable[bytes], scratch: Path, *, at: str) -> Iterator[SavedImage]:
+    """Lend an image archive's parts, in a folder below ``scratch`` that is gone when the block is left."""
     with store_faults("write the engine's image", scratch):
         scratch.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=scratch, prefix="saved-"))
@@ -41,35 +63,91 @@ def saved_tree(chunks: Iterable[bytes], scratch: Path, *, at: str) -> Iterator[T
         with store_faults("write the engine's image", archive), archive.open("wb") as file:
             for chunk in chunks:
                 file.write(chunk)
-        try:
-            tree: Tree = {}
-            for number, layer in enumerate(_layers(archive)):
-                _apply(tree, layer, folder / f"{number}.tar")
-        except (tarfile.TarError, KeyError, ValueError, EOFError, gzip.BadGzipFile) as error:
-            raise EngineError.of(f"the engine's image archive cannot be read: {error!r}", at=at) from error
-        yield tree
+        with archive_faults(at):
+            config, layers = _parts(archive)
+            saved = SavedImage(folder=folder, config=b"".join(config.chunks()), layers=tuple(layers))
+        yield saved
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def archive_faults(at: str) -> Iterator[None]:
+    """Turn whatever is wrong with an archive into one EngineError that names ``at``."""
+    try:
+        yield
+    except (tarfile.TarError, KeyError, IndexError, TypeError, ValueError, EOFError, OSError, zlib.error) as error:
+        raise EngineError.of(f"the image archive cannot be read: {error!r}", at=at) from error
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Slice:
-    """Part of a file below the scratch folder: a layer, or a file in one."""
+class Slice:
+    """Part of a file: a layer in an archive, a blob, or a file in a layer."""
 
     path: Path
     offset: int
     size: int
 
+    @classmethod
+    def of(cls, path: Path) -> Slice:
+        """Return the whole of a file."""
+        with store_faults("read", path):
+            return cls(path=path, offset=0, size=path.stat().st_size)
+
     def chunks(self) -> Iterator[bytes]:
-        with self.path.open("rb", buffering=0) as file:
+        """Yield the bytes; fewer than ``size`` when the file ends early is a StoreError."""
+        left = self.size
+        with store_faults("read", self.path), self.path.open("rb", buffering=0) as file:
             file.seek(self.offset)
-            left = self.size
             while left and (chunk := file.read(min(CHUNK, left))):
                 left -= len(chunk)
                 yield chunk
+        if left:
+            raise StoreError.of("a file ends early", at=str(self.path), want=str(self.size), got=str(self.size - left))
+
+    @contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """Lend the bytes as a file that can be searched."""
+        with self.path.open("rb") as file:
+            yield cast("IO[bytes]", _Window(file, self.offset, self.size))
 
 
-def _layers(archive: Path) -> list[_Slice]:
+def inflated(layer: Slice, aside: Path) -> Slice:
+    """Return a layer's tar: the layer itself, or written to ``aside`` when it is compressed with gzip."""
+    start = next(iter(layer.chunks()), b"")
+    if start.startswith(_ZSTD):
+        raise StoreError.of("a layer's compression is not supported here", want="gzip or none", got="zstd")
+    if not start.startswith(_GZIP):
+        return layer
+    with store_faults("write an image's layer", aside):
+        sink = aside.open("wb")
+    with sink, layer.opened() as source, gzip.open(source) as stream:
+        while chunk := stream.read(CHUNK):
+            with store_faults("write an image's layer", aside):
+                sink.write(chunk)
+    return Slice.of(aside)
+
+
+def apply_layer(tree: Tree, layer: Slice) -> None:
+    """Lay a layer's tar over a tree. A path or link that leaves the root, and a device, is a ValueError."""
+    with layer.opened() as file, tarfile.open(fileobj=file, mode="r:") as tar:
+        for member in tar:
+            name = _clean(member.name)
+            if not name:
+                continue
+            parent, _, base = name.rpartition("/")
+            if base == _OPAQUE:
+                _remove(tree, parent, keep_folder=True)
+            elif base.startswith(_WHITEOUT):
+                _remove(tree, f"{parent}/{base[len(_WHITEOUT) :]}".lstrip("/"))
+            else:
+                entry = _entry(member, name, tree, layer)
+                if not member.isdir():
+                    _remove(tree, name)
+                tree[name] = entry
+
+
+def _parts(archive: Path) -> tuple[Slice, list[Slice]]:
     with tarfile.open(archive, mode="r:") as tar:
         members = {member.name: member for member in tar}
         manifest = members.get("manifest.json")
@@ -78,10 +156,11 @@ def _layers(archive: Path) -> list[_Slice]:
             msg = "it has no manifest.json"
             raise ValueError(msg)
         [image] = json.load(stream)
-        return [_find(archive, members, str(name)) for name in image["Layers"]]
+        config = _find(archive, members, str(image["Config"]))
+        return config, [_find(archive, members, str(name)) for name in image["Layers"]]
 
 
-def _find(archive: Path, members: dict[str, tarfile.TarInfo], name: str) -> _Slice:
+def _find(archive: Path, members: dict[str, tarfile.TarInfo], name: str) -> Slice:
     """Follow the links by which an archive names a layer that occurs twice."""
     member = members[name]
     if member.issym():
@@ -93,42 +172,39 @@ def _find(archive: Path, members: dict[str, tarfile.TarInfo], name: str) -> _Sli
             else:
                 resolved.append(part)
         member = members["/".join(resolved)]
-    return _Slice(path=archive, offset=member.offset_data, size=member.size)
+    if not member.isreg():
+        msg = f"{name} is not a file"
+        raise ValueError(msg)
+    return Slice(path=archive, offset=member.offset_data, size=member.size)
 
 
-def _apply(tree: Tree, layer: _Slice, aside: Path) -> None:
-    path, offset = layer.path, layer.offset
-    if next(iter(layer.chunks()), b"")[:2] == _GZIP:
-        _inflate(layer, aside)
-        path, offset = aside, 0
-    with path.open("rb") as file, tarfile.open(fileobj=cast("IO[bytes]", _Window(file, offset)), mode="r:") as tar:
-        for member in tar:
-            name = member.name.removeprefix("./").strip("/")
-            if not name or name == ".":
-                continue
-            parent, _, base = name.rpartition("/")
-            if base == _OPAQUE:
-                _remove(tree, parent, keep_folder=True)
-            elif base.startswith(_WHITEOUT):
-                _remove(tree, f"{parent}/{base[len(_WHITEOUT) :]}".lstrip("/"))
-            else:
-                if not member.isdir():
-                    _remove(tree, name)
-                tree[name] = _entry(member, name, tree, path, offset)
+def _clean(name: str) -> str:
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        msg = f"{name} leads out of the image"
+        raise ValueError(msg)
+    return "/".join(parts)
 
 
-def _entry(member: tarfile.TarInfo, name: str, tree: Tree, path: Path, offset: int) -> Entry:
+def _entry(member: tarfile.TarInfo, name: str, tree: Tree, layer: Slice) -> Entry:
     owned: dict[str, Any] = {"path": name, "mode": member.mode & 0o7777, "uid": member.uid, "gid": member.gid}
     if member.isdir():
         return Entry(kind=EntryKind.DIRECTORY, **owned)
     if member.issym():
         return Entry(kind=EntryKind.SYMLINK, link=member.linkname, **(owned | {"mode": 0o777}))
     if member.islnk():
-        return Entry(kind=EntryKind.FILE, content=tree[member.linkname.removeprefix("./").strip("/")].content, **owned)
-    if not member.isreg():
+        target = tree[_clean(member.linkname)]
+        if target.content is None:
+            msg = f"{name} is a hard link to what is no file"
+            raise ValueError(msg)
+        return Entry(kind=EntryKind.FILE, content=target.content, **owned)
+    if not member.isreg() or member.issparse():
         msg = f"{name} is neither file, folder nor link"
         raise ValueError(msg)
-    content = _Slice(path=path, offset=offset + member.offset_data, size=member.size)
+    content = Slice(path=layer.path, offset=layer.offset + member.offset_data, size=member.size)
+    if member.offset_data + member.size > layer.size:
+        msg = f"{name} ends after its archive"
+        raise ValueError(msg)
     return Entry(kind=EntryKind.FILE, content=content, **owned)
 
 
@@ -139,16 +215,6 @@ def _remove(tree: Tree, path: str, *, keep_folder: bool = False) -> None:
             return
     for below in [name for name in tree if name.startswith(f"{path}/")]:
         del tree[below]
-
-
-def _inflate(layer: _Slice, aside: Path) -> None:
-    with (
-        store_faults("write the engine's image", aside),
-        layer.path.open("rb") as source,
-        aside.open("wb") as sink,
-        gzip.open(cast("IO[bytes]", _Window(source, layer.offset, layer.size))) as inflated,
-    ):
-        shutil.copyfileobj(inflated, sink, CHUNK)
 
 
 class _Window:

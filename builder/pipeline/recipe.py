@@ -19,6 +19,7 @@ from builder.oci.media_type import ManifestFormat
 from builder.oci.platform import Platform
 from builder.pipeline import stages
 from builder.pipeline.bases import lock_base_of
+from builder.pipeline.builders import build_by_engine
 from builder.pipeline.built import Built, Made
 from builder.pipeline.checks import require_sound
 from builder.pipeline.foreground import run_in_foreground
@@ -155,7 +156,7 @@ def _build(
                 )
             )
             if builder != NATIVE:
-                images[-1], engine_id = stages.build_by_engine(workshop, one, images[-1], contexts[-1])
+                images[-1], engine_id = build_by_engine(builder, workshop, one, images[-1], contexts[-1])
                 engine_ids.append(engine_id)
         write_layout(workshop.store, images, products.layout, tag=bundle.version)
         built = Built(

@@ -12,9 +12,6 @@ from builder.base.model import BaseKind, LockedBase, LockedDeb
 from builder.bundle.inventory import take_inventory
 from builder.bundle.model import Bundle, Inventory
 from builder.bundle.parser import load_bundle
-from builder.engine.canonical import canonicalise
-from builder.engine.docker import DockerEngine
-from builder.engine.saved import saved_tree
 from builder.errors import BaseImageError, FetchError, UsageError
 from builder.host.terminal import human_size
 from builder.lock.drift import check_lock
@@ -225,28 +222,6 @@ def render_plan(
             destination=destination,
         )
     return destination
-
-
-def build_by_engine(workshop: Workshop, plan: Plan, linked: Image, context: Path) -> tuple[Image, str]:
-    """Have the engine build the Dockerfile; return its result made canonical, and the ID the engine gave it.
-
-    BuildKit builds it where there is a client that can drive it, else the classic builder. The result should be the
-    linked image to the last bit; where it is not, the first differences are told.
-    """
-    name = f"kiln-build-{plan.name}:{plan.digest.short}"
-    with DockerEngine.connect() as engine:
-        with workshop.terminal.step("docker build", f"docker build on {engine.name}") as step:
-            built = engine.build(context, tag=name, platform=str(plan.platform), progress=step.note)
-        with workshop.terminal.step("canonicalise", "make the engine's image canonical") as step:
-            with saved_tree(engine.save(built), workshop.store.root / "aside", at=built) as tree:
-                canonical = canonicalise(plan, linked, tree, workshop.store)
-            same = not canonical.differences
-            step.conclude("the linked image, bit for bit" if same else f"{len(canonical.differences)} differences")
-    for difference in canonical.differences[:10]:
-        workshop.terminal.warn(
-            f"/{difference.path}: {difference.field} is {difference.built}, linked: {difference.linked}"
-        )
-    return canonical.image, built
 
 
 def origins(bundle: Bundle) -> dict[Origin, Path]:

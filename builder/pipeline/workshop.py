@@ -17,7 +17,11 @@ from builder.store.blobs import BlobStore
 
 NATIVE = "native"
 DOCKER = "docker"
-BUILDERS = (NATIVE, DOCKER)
+CLASSIC = "classic"
+BUILDKIT = "buildkit"
+BUILDAH = "buildah"
+BUILDERS = (NATIVE, DOCKER, CLASSIC, BUILDKIT, BUILDAH)
+"""``docker`` is BuildKit where a client can drive it, else the classic builder."""
 
 RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
 """The source that is baked into images."""
