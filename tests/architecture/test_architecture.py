@@ -56,6 +56,16 @@ def _imports(path: Path) -> set[str]:
     return found
 
 
+def _relative_imports(path: Path, name: str) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            package = name.rsplit(".", node.level)[0]
+            module = f"{package}.{node.module}" if node.module else package
+            found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    return found
+
+
 def _floor(part: str) -> int:
     return next(number for number, parts in enumerate(FLOORS) if part in parts)
 
@@ -114,7 +124,8 @@ def test_no_import_goes_in_a_circle() -> None:
     graph = {}
     known = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in _modules()}
     for name, path in known.items():
-        graph[name] = {target for target in _imports(path) if target in known and target != name}
+        named = _imports(path) | _relative_imports(path, name)
+        graph[name] = {target for target in named if target in known and target != name}
     done: set[str] = set()
 
     def visit(name: str, trail: tuple[str, ...]) -> None:

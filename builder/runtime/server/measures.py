@@ -4,16 +4,44 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Tally
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence, Sized
+from typing import Protocol
 
 from ..bundle import Bundle
 from .metrics import LATENCIES, SIZES, Counter, Gauge, Histogram, Labels, read_resident_bytes, render
 
-if TYPE_CHECKING:
-    from .pool import Pool
-
 LOADS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+
+
+class Employed(Protocol):
+    """A worker, as far as it is counted."""
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+
+    @property
+    def state(self) -> str:
+        """What it is doing, in a word."""
+
+
+class Employer(Protocol):
+    """The pool of workers, as far as it is counted."""
+
+    @property
+    def workers(self) -> Sequence[Employed]:
+        """Those there are now."""
+
+    @property
+    def state(self) -> str:
+        """``ready``, or what keeps it from being so."""
+
+    @property
+    def queue(self) -> Sized:
+        """Requests that wait for a worker."""
+
+    def count_open(self) -> int:
+        """Return how many requests wait or are being scored."""
 
 
 class Measures:
@@ -37,7 +65,7 @@ class Measures:
         )
         self._started = time.time()
 
-    def render(self, pool: Pool, connections: Callable[[], int], dropped: Callable[[], int]) -> bytes:
+    def render(self, pool: Employer, connections: Callable[[], int], dropped: Callable[[], int]) -> bytes:
         """Return the page, looking up what is a state of now."""
 
         def count_states() -> Mapping[Labels, float]:
