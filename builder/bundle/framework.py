@@ -38,8 +38,7 @@ def read_framework(path: Path) -> ModelReading:
     """Tell what a model file is. A folder, and anything unknown, is ``CUSTOM``; an unreadable file is an OSError."""
     if path.is_dir():
         return ModelReading(framework=Framework.CUSTOM, format="folder", is_servable=False)
-    with path.open("rb") as file:
-        head = file.read(HEAD)
+    head = _head(path)
     if _XGBOOST_JSON.match(head):
         return ModelReading(framework=Framework.XGBOOST, format="XGBoost JSON", is_servable=True)
     if _XGBOOST_UBJSON.match(head):
@@ -48,6 +47,11 @@ def read_framework(path: Path) -> ModelReading:
     if content[:1] == b"\x80" or _PICKLE_OLD.match(content):
         return _pickle_reading(content)
     return ModelReading(framework=Framework.CUSTOM, format="unknown", is_servable=False)
+
+
+def read_head(path: Path) -> bytes:
+    """Return the first ``HEAD`` bytes of what a file holds, decompressed where joblib would; may raise OSError."""
+    return _decompressed(_head(path))
 
 
 def pickle_globals(content: bytes) -> list[str]:
@@ -111,6 +115,11 @@ def _pickle_reading(content: bytes) -> ModelReading:
 
 
 _WRAPPERS = frozenset({"copyreg", "copy_reg", "builtins", "__builtin__", "_codecs"})
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD)
 
 
 def _decompressed(head: bytes) -> bytes:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from builder.bundle.document import Document, KeyPath, read_document, show_path
+from builder.bundle.document import Document, read_document, show_path
+from builder.check.distributions import normalised
 from builder.check.finding import Place
+from builder.check.subject import Subject
 from builder.errors import BundleError
 
 BUNDLE_FILE = "bundle.yaml"
+
+_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
 def yaml_place(root: Path, *path: str | int) -> Place:
@@ -18,11 +24,28 @@ def yaml_place(root: Path, *path: str | int) -> Place:
         document = _document(root / BUNDLE_FILE)
     except (OSError, BundleError):
         return Place(path=BUNDLE_FILE, detail=show_path(path) or None)
-    return Place(path=BUNDLE_FILE, line=_line(document, path), detail=show_path(path) or None)
+    return Place(path=BUNDLE_FILE, line=document.line(path), detail=show_path(path) or None)
 
 
-def _line(document: Document, path: KeyPath) -> int:
-    return document.line(path)
+def requirement_place(subject: Subject, name: str | None = None) -> Place:
+    """Return where a distribution is required, by its normalised name; where requirements are listed, if nowhere."""
+    environment = subject.bundle.environment
+    file = environment.requirements_file
+    lines: Sequence[str] = environment.requirements
+    if file is not None:
+        try:
+            lines = (subject.bundle.root / file).read_text("utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError):
+            lines = ()
+    for number, line in enumerate(lines):
+        found = _NAME.match(line)
+        if found and normalised(found[1]) == name:
+            if file is not None:
+                return Place(path=file, line=number + 1)
+            return yaml_place(subject.bundle.root, "environment", "requirements", number)
+    if file is not None:
+        return Place(path=file)
+    return yaml_place(subject.bundle.root, "environment", "requirements")
 
 
 @lru_cache(maxsize=4)

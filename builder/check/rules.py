@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from builder.check import samples, secrets, settings, weight
+from builder.check import imports, samples, secrets, settings, weight
 from builder.check.finding import Finding, Rule
 from builder.check.subject import Subject
 
@@ -12,6 +12,7 @@ Group = Callable[[Subject], Iterable[Finding]]
 Groups = tuple[tuple[tuple[Rule, ...], Group], ...]
 
 GROUPS: Groups = (
+    (imports.RULES, imports.find_imports),
     (samples.RULES, samples.find_samples),
     (secrets.RULES, secrets.find_secrets),
     (weight.RULES, weight.find_weight),

@@ -1,0 +1,267 @@
+"""Rules about imports: everything the scoring code imports is in the image, and what is in the image is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from builder.bundle.model import Contract, Framework
+from builder.check import stdlib
+from builder.check.distributions import likely_distribution
+from builder.check.finding import Finding, Level, Place, Rule
+from builder.check.import_advice import Advisor, requirements_name
+from builder.check.import_graph import ImportGraph, Missing, Spot, follow_imports
+from builder.check.places import requirement_place
+from builder.check.reached import named_by_model, required_by
+from builder.check.resolution import Origin, Resolver
+from builder.check.subject import Subject
+from builder.check.wheel_index import WheelIndex, index_wheels
+
+MISSING_IMPORT = Rule(
+    id="KILN101",
+    name="missing-import",
+    level=Level.ERROR,
+    summary="The scoring code imports a module that is not in the image.",
+    why="The service raises ModuleNotFoundError: at its start, or at the first request that comes by the import.",
+    remedy="Add the distribution that brings the module to the requirements, and lock again.",
+)
+CONDITIONAL_IMPORT = Rule(
+    id="KILN102",
+    name="conditional-import-missing",
+    level=Level.WARNING,
+    summary="A module is not in the image, and is imported only under a condition, in a function nothing seems to "
+    "call, or where its absence is taken care of (then a note).",
+    why="Whoever gets there in production gets another behaviour than on the author's machine, or an error.",
+    remedy="Add the distribution, or take the import out.",
+)
+UNREACHED = Rule(
+    id="KILN103",
+    name="unreached-distribution",
+    level=Level.NOTE,
+    summary="A required distribution is locked that neither the scoring code nor the model nor another distribution "
+    "needs.",
+    why="It makes the image larger, slower to pull, and gives scanners more to find.",
+    remedy="Take it out of the requirements, unless something imports it by a name that is put together at run time.",
+)
+OUTSIDE_SOURCES = Rule(
+    id="KILN104",
+    name="import-outside-sources",
+    level=Level.ERROR,
+    summary="The scoring code imports a module that is in the author's folder and not in scoring.sources.",
+    why="It works on the author's machine only: the image takes the script and scoring.sources, and nothing else.",
+    remedy="Name the file or its folder in scoring.sources.",
+)
+SHADOWING = Rule(
+    id="KILN105",
+    name="shadowing-module",
+    level=Level.WARNING,
+    summary="A module of the bundle has the name of one of the standard library or of a locked distribution.",
+    why="The bundle's comes first on the import path, so everything that imports the other one gets this one, the "
+    "packages included; they then fail in places that have nothing to do with it.",
+    remedy="Rename the module.",
+)
+RUNTIME_NEED = Rule(
+    id="KILN106",
+    name="model-library-missing",
+    level=Level.ERROR,
+    summary="A model served without a script needs a library that is not locked.",
+    why="The model does not load, and the service never becomes ready.",
+    remedy="Add the library to the requirements, in the version the model was made with.",
+)
+SYNTAX = Rule(
+    id="KILN107",
+    name="unreadable-module",
+    level=Level.ERROR,
+    summary="A module that the scoring code imports is no valid Python of the version it is served with.",
+    why="Importing it raises SyntaxError, and the service never becomes ready.",
+    remedy="Mend the syntax, or serve with the Python it was written for (environment.python).",
+)
+BEYOND = Rule(
+    id="KILN108",
+    name="relative-import-beyond-package",
+    level=Level.ERROR,
+    summary="A relative import leads above the outermost package.",
+    why="It raises ImportError: the scoring script is imported on its own, not as part of a package.",
+    remedy="Import by absolute name: the script's folder and the bundle's root are on the import path.",
+)
+MISSING_NAME = Rule(
+    id="KILN109",
+    name="missing-name",
+    level=Level.ERROR,
+    summary="A name is imported from a module of the bundle that does not define it.",
+    why="It raises ImportError, at the start or at the first request that comes by the import.",
+    remedy="Correct the name, or define it.",
+)
+COMPUTED = Rule(
+    id="KILN110",
+    name="computed-import",
+    level=Level.NOTE,
+    summary="A module is imported by a name that is put together at run time, or the import path is changed in a way "
+    "that cannot be followed.",
+    why="What is imported so was not checked; the smoke tests are the first to see whether it is there.",
+    remedy="Import by a name that is written out, or have a smoke test that comes by this line.",
+)
+
+RULES: tuple[Rule, ...] = (
+    MISSING_IMPORT,
+    CONDITIONAL_IMPORT,
+    UNREACHED,
+    OUTSIDE_SOURCES,
+    SHADOWING,
+    RUNTIME_NEED,
+    SYNTAX,
+    BEYOND,
+    MISSING_NAME,
+    COMPUTED,
+)
+
+_NEEDS: Mapping[Framework, tuple[str, ...]] = {
+    Framework.SKLEARN: ("sklearn", "numpy", "joblib"),
+    Framework.XGBOOST: ("xgboost", "numpy"),
+    Framework.CUSTOM: (),
+}
+
+
+def find_imports(subject: Subject) -> Iterable[Finding]:
+    """Apply all rules about imports."""
+    wheels = index_wheels(subject)
+    graph, resolver = follow_imports(subject, wheels)
+    advisor = Advisor(subject)
+    live = graph.live_functions()
+    for missing in graph.missing:
+        yield _missing(missing, graph, advisor, is_live=_is_live(missing.spot, live))
+    for unbound in graph.unbound:
+        yield Finding(
+            rule=MISSING_NAME,
+            place=_place(unbound.spot),
+            message=f"{unbound.file} has no {unbound.name}",
+            remedy=f"define {unbound.name} in {unbound.file}, or correct the import",
+            level=_lowered(unbound.spot, is_live=_is_live(unbound.spot, live)),
+        )
+    for spot in graph.beyond:
+        yield Finding(
+            rule=BEYOND,
+            place=_place(spot),
+            message="the relative import leads above the outermost package",
+            remedy=f"import by absolute name: {_folders(resolver.roots)} on the import path",
+            level=_lowered(spot, is_live=_is_live(spot, live)),
+        )
+    for broken in graph.broken:
+        yield Finding(
+            rule=SYNTAX,
+            place=Place(path=broken.path, line=broken.line),
+            message=f"not valid Python {subject.bundle.environment.python}: {broken.message}",
+            remedy="mend it; the whole file is not imported as it is",
+        )
+    for path, computed in graph.computed:
+        what = "what is put on sys.path here" if computed.what == "sys.path" else computed.what
+        yield Finding(
+            rule=COMPUTED,
+            place=Place(path=path, line=computed.line, column=computed.column),
+            message=f"{what} cannot be followed",
+            remedy="write the name out where you can; else have a smoke test that comes by this line",
+        )
+    yield from _shadowing(resolver)
+    yield from _runtime_needs(subject, resolver)
+    yield from _unreached(subject, graph, wheels)
+
+
+def reached_distributions(subject: Subject, wheels: Mapping[str, WheelIndex]) -> set[str]:
+    """Return the locked distributions that the scoring code, the model or another reached one needs."""
+    return _reached(subject, follow_imports(subject, wheels)[0], wheels)
+
+
+def _missing(missing: Missing, graph: ImportGraph, advisor: Advisor, *, is_live: bool) -> Finding:
+    spot = missing.spot
+    failed = missing.resolution.failed or missing.module
+    advice = advisor.advise(missing.module, failed, missing.resolution.distributions)
+    message, remedy = advice.message, advice.remedy
+    rule = OUTSIDE_SOURCES if advice.is_own else MISSING_IMPORT
+    level = _lowered(spot, is_live=is_live)
+    if level is None and graph.has_unknown_path and "." not in failed and rule is MISSING_IMPORT:
+        level = Level.WARNING
+        remedy += "; or it is found through a change of sys.path that could not be followed"
+    if spot.context.guards:
+        message += ", and the code goes on without it"
+    elif not is_live:
+        message += f", and nothing seems to call {spot.context.function}()"
+    elif spot.context.is_conditional:
+        message += ", and it is imported under a condition that cannot be told here"
+    elif spot.context.function:
+        message += f"; {spot.context.function}() fails when it is called"
+    return Finding(
+        rule=rule if level is None else CONDITIONAL_IMPORT,
+        place=_place(spot),
+        message=message,
+        remedy=remedy,
+        level=level,
+    )
+
+
+def _lowered(spot: Spot, *, is_live: bool) -> Level | None:
+    if spot.context.guards:
+        return Level.NOTE
+    return Level.WARNING if spot.context.is_conditional or not is_live else None
+
+
+def _is_live(spot: Spot, live: set[str]) -> bool:
+    return spot.context.function is None or spot.context.function in live
+
+
+def _place(spot: Spot) -> Place:
+    return Place(path=spot.path, line=spot.line, column=spot.column)
+
+
+def _folders(roots: Iterable[str]) -> str:
+    names = [root or "the bundle's root" for root in roots]
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def _shadowing(resolver: Resolver) -> Iterator[Finding]:
+    for name, path in resolver.top_level():
+        hidden = None if name in stdlib.NOBODY_IMPORTS else resolver.is_in_stdlib_or_wheels(name)
+        if hidden:
+            yield Finding(
+                rule=SHADOWING,
+                place=Place(path=path),
+                message=f"this module hides {hidden}",
+                remedy=f"rename it, and every import of {name} that means it",
+            )
+
+
+def _runtime_needs(subject: Subject, resolver: Resolver) -> Iterator[Finding]:
+    if subject.bundle.scoring.contract is not Contract.NONE or not subject.has_wheels:
+        return
+    framework = subject.bundle.model.framework
+    for module in _NEEDS[framework]:
+        if resolver.resolve(module).origin is Origin.NOTHING:
+            name = likely_distribution(module)
+            yield Finding(
+                rule=RUNTIME_NEED,
+                place=requirement_place(subject),
+                message=f"serving this {framework} model needs {name}, which is not locked",
+                remedy=f"add {name} to {requirements_name(subject)}, then run `kiln lock`",
+            )
+
+
+def _reached(subject: Subject, graph: ImportGraph, wheels: Mapping[str, WheelIndex]) -> set[str]:
+    roots = graph.distributions | named_by_model(subject, wheels)
+    return set().union(*required_by(roots, subject, wheels).values())
+
+
+def _unreached(subject: Subject, graph: ImportGraph, wheels: Mapping[str, WheelIndex]) -> Iterator[Finding]:
+    if not wheels or graph.broken or graph.has_unknown_path:
+        return
+    left = set(wheels) - _reached(subject, graph, wheels)
+    brought = required_by(left, subject, wheels)
+    for name in sorted(left):
+        by = sorted(other for other in left if other != name and name in brought[other])
+        if any(name not in brought or other not in brought[name] for other in by):
+            continue  # it goes when what requires it goes
+        others = sorted(brought[name] & left - {name})
+        also = f"; with it go {', '.join(others)}" if others else ""
+        yield Finding(
+            rule=UNREACHED,
+            place=requirement_place(subject, name),
+            message=f"nothing imports {name}",
+            remedy=f"take it out of the requirements unless something imports it by a computed name{also}",
+        )

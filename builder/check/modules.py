@@ -1,0 +1,394 @@
+"""What a module imports, and when: found in its syntax tree. Nothing is ever imported."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from builder.check.conditions import truth
+
+_CATCHES_IMPORT_ERROR = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+_PLAIN_DECORATORS = frozenset({"lru_cache", "cache", "wraps", "no_type_check", "overload", "contextmanager"})
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """Under what circumstances a statement is executed."""
+
+    function: str | None = None
+    """The function at the top level of the module it stands in; None when it runs on import."""
+    is_conditional: bool = False
+    """True below a condition whose outcome cannot be told."""
+    guards: tuple[int, ...] = ()
+    """The ``try`` blocks around it that go on when an import fails."""
+    instead_of: tuple[int, ...] = ()
+    """The ``try`` blocks in whose ``except ImportError`` it stands: it runs only when an import there failed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Import:
+    """One import. ``names`` are what ``from … import`` takes of the module, which is empty in ``from . import``.
+
+    ``up`` counts the leading dots. ``is_call`` tells ``importlib.import_module("…")``.
+    """
+
+    module: str
+    names: tuple[str, ...] = ()
+    up: int = 0
+    line: int
+    column: int
+    context: Context
+    is_call: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Computed:
+    """An import whose name is computed, or a change of the import path that cannot be followed."""
+
+    what: str
+    line: int
+    column: int
+
+
+@dataclass(kw_only=True, slots=True)
+class ModuleReading:
+    """What a module imports, binds and mentions."""
+
+    imports: list[Import] = field(default_factory=list)
+    computed: list[Computed] = field(default_factory=list)
+    search: list[ast.expr] = field(default_factory=list)
+    """Expressions that are put on ``sys.path``."""
+    assigned: dict[str, ast.expr] = field(default_factory=dict)
+    """The expression last assigned to each name, for those who evaluate what is on ``sys.path``."""
+    mentions: dict[str | None, set[str]] = field(default_factory=dict)
+    """Names that occur in each function at the top level; under None those that occur when the module is imported."""
+    bound: set[str] = field(default_factory=set)
+    """Names the module has once it is imported, as far as its text tells."""
+    binds_more: bool = False
+    """True when it may have other names too: ``from … import *``, ``__getattr__``, ``globals()``."""
+
+
+def read_module(source: bytes, *, path: str, python: str) -> ModuleReading:
+    """Read a module written for a minor version of Python such as ``3.11``.
+
+    A module that is no Python of that version is a SyntaxError, one that cannot be read at all a ValueError.
+    """
+    minor = min(int(python.partition(".")[2]), sys.version_info.minor)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source, filename=path, feature_version=(3, minor))
+        reader = _Reader(python)
+        reader.visit(tree)
+    except (RecursionError, MemoryError) as error:
+        raise ValueError("it is nested too deeply") from error
+    return reader.reading
+
+
+class _Reader(ast.NodeVisitor):
+    """Walks a module in order, knowing at each statement when it would be executed."""
+
+    def __init__(self, python: str) -> None:
+        self.reading = ModuleReading()
+        self._python = python
+        self._context = Context()
+        self._tries = 0
+        self._in_class = 0
+
+    def visit_Import(self, node: ast.Import) -> None:
+        """Note each module."""
+        for alias in node.names:
+            self._bind(alias.asname or alias.name.partition(".")[0])
+            self._note(node, alias.name)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        """Note the module and the names taken of it."""
+        for alias in node.names:
+            self._bind(alias.asname or alias.name)
+            if alias.asname:
+                self._mention(alias.name)
+        if any(alias.name == "*" for alias in node.names) and self._context.function is None:
+            self.reading.binds_more = True
+        names = tuple(alias.name for alias in node.names if alias.name != "*")
+        self._note(node, node.module or "", names=names, up=node.level)
+
+    def visit_If(self, node: ast.If) -> None:
+        """Leave out a branch that is never taken where the module runs."""
+        self.visit(node.test)
+        value = truth(node.test, self._python)
+        if value is not False:
+            with self._within(is_conditional=value is None):
+                self._visit_all(node.body)
+        if value is not True:
+            with self._within(is_conditional=value is None):
+                self._visit_all(node.orelse)
+
+    def visit_Match(self, node: ast.Match) -> None:
+        """Take every case for possible."""
+        self.visit(node.subject)
+        for case in node.cases:
+            with self._within(is_conditional=True):
+                self.visit(case)
+
+    def visit_Try(self, node: ast.Try) -> None:
+        """Tell an import that may fail from what is done when it did."""
+        self._visit_try(node)
+
+    def visit_TryStar(self, node: ast.TryStar) -> None:
+        """As any other ``try``."""
+        self._visit_try(node)
+
+    def _visit_try(self, node: ast.Try | ast.TryStar) -> None:
+        catching = [handler for handler in node.handlers if _catches(handler.type)]
+        self._tries += 1
+        number = self._tries
+        goes_on = bool(catching) and not any(_gives_up(handler.body) for handler in catching)
+        guards = (*self._context.guards, number) if goes_on else self._context.guards
+        with self._within(guards=guards):
+            self._visit_all(node.body)
+        with self._within(guards=self._context.guards):
+            self._visit_all(node.orelse)
+        for handler in node.handlers:
+            if handler.name:
+                self._bind(handler.name)
+            instead = (*self._context.instead_of, number) if handler in catching else self._context.instead_of
+            with self._within(instead_of=instead, is_conditional=handler not in catching):
+                self._visit_all(handler.body)
+        self._visit_all(node.finalbody)
+
+    def visit_With(self, node: ast.With) -> None:
+        """Know ``contextlib.suppress(ImportError)``."""
+        guards = self._context.guards
+        for item in node.items:
+            self.visit(item)
+            if _suppresses(item.context_expr):
+                self._tries += 1
+                guards = (*guards, self._tries)
+        with self._within(guards=guards):
+            self._visit_all(node.body)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        """Its body runs when it is called, its decorators and defaults when it is defined."""
+        self._visit_function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        """As any other function."""
+        self._visit_function(node)
+
+    def _visit_function(self, node: _Function) -> None:
+        self._bind(node.name)
+        if node.name == "__getattr__" and self._context.function is None and not self._in_class:
+            self.reading.binds_more = True
+        self._visit_all([*node.decorator_list, node.args, *([node.returns] if node.returns else [])])
+        if any(_name(one) not in _PLAIN_DECORATORS for one in node.decorator_list):
+            self._mention(node.name)  # whatever decorates it may call it
+        outer = self._context.function
+        # Whoever holds an object may call its methods; that cannot be followed by names.
+        function = outer or (None if self._in_class else node.name)
+        bound = set(self.reading.bound)
+        # A body that runs later is not protected by the try it is defined in.
+        with self._within(function=function, guards=(), is_conditional=self._context.is_conditional and outer is None):
+            self._visit_all(node.body)
+        if self._in_class or outer:
+            self.reading.bound = bound
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        """Its body runs when the class is defined."""
+        self._bind(node.name)
+        self._visit_all([*node.decorator_list, *node.bases, *node.keywords])
+        bound = set(self.reading.bound)
+        self._in_class += 1
+        self._visit_all(node.body)
+        self._in_class -= 1
+        self.reading.bound = bound
+
+    def visit_Global(self, node: ast.Global) -> None:
+        """Such names are the module's once the function has run."""
+        self.reading.bound |= set(node.names)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        """Names in ``__all__`` are no use of them."""
+        if all(isinstance(target, ast.Name) and target.id == "__all__" for target in node.targets):
+            self._bind("__all__")
+            return
+        match node.targets:
+            case [ast.Name(id=name)]:
+                self.reading.assigned[name] = node.value
+            case _:
+                pass
+        self._note_path_assignment(node)
+        self.generic_visit(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        """Know ``sys.path += […]``."""
+        if _is_sys_path(node.target):
+            self._search_for(node.value)
+        self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> None:
+        """Note what is bound and what is mentioned."""
+        if isinstance(node.ctx, ast.Load):
+            self._mention(node.id)
+        else:
+            self._bind(node.id)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        """Note an attribute's name, which may be a function's."""
+        self._mention(node.attr)
+        self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        """Text may name a function for ``getattr``."""
+        if isinstance(node.value, str) and node.value.isidentifier():
+            self._mention(node.value)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        """Know imports that are calls, and changes of ``sys.path``."""
+        match _name(node.func):
+            case "import_module" | "__import__" as name:
+                self._note_call(node, name)
+            case "globals" | "setattr" if self._context.function is None:
+                self.reading.binds_more = True
+            case "append" | "insert" | "extend" if isinstance(node.func, ast.Attribute) and _is_sys_path(
+                node.func.value
+            ):
+                for argument in node.args[-1:]:
+                    self._search_for(argument)
+            case "addsitedir" if node.args:
+                self._search_for(node.args[0])
+            case _:
+                pass
+        self.generic_visit(node)
+
+    def _note_call(self, node: ast.Call, name: str) -> None:
+        argument = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "name"), None)
+        if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
+            if argument is not None:
+                self.reading.computed.append(
+                    Computed(what=f"{name}({ast.unparse(argument)})", line=node.lineno, column=node.col_offset + 1)
+                )
+            return
+        module = argument.value.lstrip(".")
+        up = len(argument.value) - len(module)
+        if module and all(part.isidentifier() for part in module.split(".")):
+            self._note(node, module, up=up, is_call=True)
+
+    def _note_path_assignment(self, node: ast.Assign) -> None:
+        if not any(_is_sys_path(_unsliced(target)) for target in node.targets):
+            return
+        self._search_for(node.value)
+
+    def _search_for(self, value: ast.expr) -> None:
+        match value:
+            case ast.List(elts=parts) | ast.Tuple(elts=parts):
+                self.reading.search += [
+                    part for part in parts if not (isinstance(part, ast.Starred) and _is_sys_path(part.value))
+                ]
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                self._search_for(left)
+                self._search_for(right)
+            case _:
+                if not _is_sys_path(value):
+                    self.reading.search.append(value)
+
+    def _note(
+        self, node: ast.stmt | ast.expr, module: str, *, names: tuple[str, ...] = (), up: int = 0, is_call: bool = False
+    ) -> None:
+        self.reading.imports.append(
+            Import(
+                module=module,
+                names=names,
+                up=up,
+                line=node.lineno,
+                column=node.col_offset + 1,
+                context=self._context,
+                is_call=is_call,
+            )
+        )
+
+    def _bind(self, name: str) -> None:
+        if self._context.function is None and not self._in_class:
+            self.reading.bound.add(name)
+
+    def _mention(self, name: str) -> None:
+        self.reading.mentions.setdefault(self._context.function, set()).add(name)
+
+    def _visit_all(self, nodes: Iterable[ast.AST]) -> None:
+        for node in nodes:
+            self.visit(node)
+
+    @contextmanager
+    def _within(
+        self,
+        *,
+        function: str | None = None,
+        is_conditional: bool = False,
+        guards: tuple[int, ...] | None = None,
+        instead_of: tuple[int, ...] | None = None,
+    ) -> Iterator[None]:
+        before = self._context
+        self._context = replace(
+            before,
+            function=function or before.function,
+            is_conditional=before.is_conditional or is_conditional,
+            guards=before.guards if guards is None else guards,
+            instead_of=before.instead_of if instead_of is None else instead_of,
+        )
+        try:
+            yield
+        finally:
+            self._context = before
+
+
+def _catches(kind: ast.expr | None) -> bool:
+    match kind:
+        case None:
+            return True
+        case ast.Tuple(elts=parts):
+            return any(_catches(part) for part in parts)
+        case _:
+            return _name(kind) in _CATCHES_IMPORT_ERROR
+
+
+def _suppresses(call: ast.expr) -> bool:
+    return isinstance(call, ast.Call) and _name(call.func) == "suppress" and any(_catches(one) for one in call.args)
+
+
+def _gives_up(body: list[ast.stmt]) -> bool:
+    """Tell whether a handler ends in an error of its own, so that the import is needed after all."""
+    last = body[-1]
+    if isinstance(last, ast.Raise):
+        return True
+    return (
+        isinstance(last, ast.Expr)
+        and isinstance(last.value, ast.Call)
+        and _name(last.value.func)
+        in {
+            "exit",
+            "_exit",
+            "abort",
+        }
+    )
+
+
+def _name(node: ast.expr) -> str:
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Call(func=func):
+            return _name(func)
+        case _:
+            return ""
+
+
+def _unsliced(node: ast.expr) -> ast.expr:
+    return node.value if isinstance(node, ast.Subscript) else node
+
+
+def _is_sys_path(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "path" and _name(node.value) == "sys"
