@@ -1,0 +1,303 @@
+"""Judges what following a pickle found: each global, each call, each state, against the allow-list and the wheels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from builder.check.pickle_classes import Definition, Definitions, Kind
+from builder.check.pickle_machine import Build, Call, Event, Fill, Outside
+from builder.check.pickle_tables import CLASS_FIRST, FAMILIES, NEVER_WHOLE, REASONS, TABLE, Grant, Use
+from builder.check.pickle_values import Global, Instance, Mapping, OldText, Persistent, Value
+
+
+class Judgement(Enum):
+    """What is thought of something."""
+
+    ALLOWED = "allowed"
+    AUTHOR = "author"
+    """A class or a function of the bundle's own modules."""
+    MISSING = "missing"
+    """It would be allowed, but the locked distribution does not have it."""
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What is thought of a global, and what may be done with it."""
+
+    judgement: Judgement
+    grant: Grant | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Objection:
+    """Something in a pickle that is not plainly allowed."""
+
+    judgement: Judgement
+    offset: int
+    subject: str
+    """The global, or the opcode."""
+    reason: str
+
+
+_CAPITALISED = re.compile(r"_*[A-Z]\w*(?:\._*[A-Z]\w*)*")
+_REBUILDS = re.compile(r"__pyx_unpickle_\w+|newObj")
+_DUNDER = re.compile(r"__\w+__")
+
+
+class Allowance:
+    """The allow-list as it stands for one bundle: with the distributions that are locked and the author's modules."""
+
+    def __init__(self, definitions: Definitions) -> None:
+        self._definitions = definitions
+        self._verdicts: dict[tuple[str, str], Verdict] = {}
+
+    def judge(self, events: Iterable[Event], *, is_torch: bool = False) -> Iterator[Objection]:
+        """Yield what is not allowed, and what is the author's own; each global once, where it is first named."""
+        seen: set[tuple[str, str, str]] = set()
+        for event in events:
+            for objection in self._objections(event, is_torch=is_torch):
+                key = (str(objection.judgement), objection.subject, objection.reason)
+                if key not in seen:
+                    seen.add(key)
+                    yield objection
+
+    def verdict(self, module: str, name: str) -> Verdict:
+        """Return what may be done with a global."""
+        key = (module, name)
+        if key not in self._verdicts:
+            self._verdicts[key] = self._decide(module, name)
+        return self._verdicts[key]
+
+    def knows(self, module: str) -> bool:
+        """Tell whether a module could be imported from the wheels or the scoring code."""
+        return self._definitions.exists(module)
+
+    def _objections(self, event: Event, *, is_torch: bool) -> Iterator[Objection]:
+        if isinstance(event, Global):
+            verdict = self.verdict(event.module, event.name)
+            if verdict.judgement is not Judgement.ALLOWED:
+                yield Objection(
+                    judgement=verdict.judgement, offset=event.offset, subject=str(event), reason=verdict.reason
+                )
+            return
+        if isinstance(event, Call):
+            reason = self._call(event)
+            subject = _shown(event.instance.callee)
+        elif isinstance(event, Build):
+            reason = _state(event)
+            subject = _shown(event.target)
+        elif isinstance(event, Fill):
+            reason = None if self._is_fillable(event.target) else f"{event.opcode} calls a method of it"
+            subject = _shown(event.target)
+        else:
+            reason = None if is_torch and _is_storage(event.persistent) else _OUTSIDE
+            subject = "BINPERSID"
+        if reason is not None:
+            yield Objection(judgement=Judgement.REFUSED, offset=event.offset, subject=subject, reason=reason)
+
+    def _call(self, event: Call) -> str | None:
+        instance = event.instance
+        callee = instance.callee
+        if not isinstance(callee, Global):
+            return f"{event.opcode} calls something that is no named global"
+        verdict = self.verdict(callee.module, callee.name)
+        if verdict.grant is None or verdict.judgement is Judgement.MISSING:
+            return None  # it was objected to where it was named
+        if instance.is_call and event.opcode in ("INST", "OBJ") and not instance.args:
+            # Without arguments a class is not called, unless it asks to be (__getinitargs__).
+            needed = Use.MADE
+        else:
+            needed = Use.CALLED if instance.is_call else Use.MADE
+        if verdict.grant.use < needed:
+            return f"{event.opcode} calls it, and a model only needs {_USES[verdict.grant.use]}"
+        if verdict.grant.check is not None:
+            wrong = verdict.grant.check(instance)
+            if wrong is not None:
+                return wrong
+        if callee.module == "copyreg" or verdict.grant.check is CLASS_FIRST:
+            return self._made(instance)
+        return None
+
+    def _made(self, instance: Instance) -> str | None:
+        """Through ``copyreg`` a class is made that must itself be one that may be made."""
+        made = instance.args[0]
+        if not isinstance(made, Global):
+            return "its class is not a constant"
+        if str(made) == "builtins.type":
+            return "it makes a class"
+        verdict = self.verdict(made.module, made.name)
+        if verdict.grant is not None and verdict.grant.use < Use.MADE:
+            return f"it makes an object of {made}, and a model only needs {_USES[verdict.grant.use]}"
+        return None
+
+    def _is_fillable(self, target: Instance) -> bool:
+        callee = target.callee
+        if not isinstance(callee, Global):
+            return False
+        if callee.module in ("builtins", "collections"):
+            return True
+        return not target.is_call or callee.module == "copyreg"
+
+    def _decide(self, module: str, name: str) -> Verdict:
+        root = module.partition(".")[0]
+        if self._definitions.is_author(module):
+            return self._author(module, name)
+        grant = TABLE.get((_older(module), name))
+        if grant is not None:
+            return self._present(module, name, root, grant)
+        family = FAMILIES.get(root)
+        if family is not None and family.modules.fullmatch(module) and not family.without.fullmatch(module):
+            return self._of_family(module, name, root)
+        if root not in NEVER_WHOLE and family is None and self._definitions.distributions(root):
+            return self._of_other(module, name, root)
+        return _refused(module)
+
+    def _author(self, module: str, name: str) -> Verdict:
+        found = self._definitions.find(module, name)
+        reason = f"{module} is the bundle's own"
+        if found.kind is Kind.CLASS:
+            return Verdict(judgement=Judgement.AUTHOR, grant=Grant(Use.CALLED), reason=reason)
+        if found.kind is Kind.FUNCTION:
+            return Verdict(judgement=Judgement.AUTHOR, grant=Grant(Use.NAMED), reason=reason)
+        return Verdict(
+            judgement=Judgement.REFUSED, reason=f"{module} of the bundle defines no class or function {name}"
+        )
+
+    def _present(self, module: str, name: str, root: str, grant: Grant) -> Verdict:
+        """Something the table names: still, its distribution must be locked, and have the module."""
+        missing = self._missing(module, root)
+        if missing is not None:
+            return Verdict(judgement=Judgement.MISSING, grant=grant, reason=missing)
+        family = FAMILIES.get(root)
+        if family is not None and root != "torch":
+            found = self._definitions.find(module, name)
+            if found.kind is Kind.ABSENT:
+                return _absent(module, name, found)
+        return Verdict(judgement=Judgement.ALLOWED, grant=grant)
+
+    def _missing(self, module: str, root: str) -> str | None:
+        if root in _STANDARD or not self._definitions.indexes:
+            return None
+        if not self._definitions.distributions(root):
+            return f"no locked distribution brings {root}"
+        # numpy moved its private modules with version 2; which of them is there is a matter of versions.
+        if root != "numpy" and not any(
+            module in self._definitions.indexes[name].importable for name in self._definitions.distributions(root)
+        ):
+            return f"the locked {' or '.join(self._definitions.distributions(root))} has no module {module}"
+        return None
+
+    def _of_family(self, module: str, name: str, root: str) -> Verdict:
+        if not self._definitions.indexes:
+            if _CAPITALISED.fullmatch(name) or _REBUILDS.fullmatch(name):
+                use = Use.MADE if root not in ("sklearn", "pandas") else Use.CALLED
+                return Verdict(judgement=Judgement.ALLOWED, grant=Grant(use))
+            if FAMILIES[root].functions.fullmatch(module) and name.isidentifier():
+                return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.NAMED))
+            return _refused(module)
+        missing = self._missing(module, root)
+        if missing is not None:
+            return Verdict(judgement=Judgement.MISSING, grant=Grant(Use.MADE), reason=missing)
+        found = self._definitions.find(module, name)
+        if found.kind is Kind.CLASS:
+            return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.MADE))
+        if found.kind is Kind.EXTENSION and (_CAPITALISED.fullmatch(name) or _REBUILDS.fullmatch(name)):
+            return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.CALLED))
+        if found.kind is Kind.FUNCTION and FAMILIES[root].functions.fullmatch(module):
+            return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.NAMED))
+        if found.kind is Kind.ABSENT:
+            return _absent(module, name, found)
+        return _refused(module)
+
+    def _of_other(self, module: str, name: str, root: str) -> Verdict:
+        missing = self._missing(module, root)
+        if missing is not None:
+            return Verdict(judgement=Judgement.MISSING, grant=Grant(Use.MADE), reason=missing)
+        found = self._definitions.find(module, name)
+        if found.kind is Kind.CLASS and not found.hooks - {"__reduce__", "__reduce_ex__"}:
+            return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.MADE))
+        if found.kind is Kind.CLASS:
+            methods = ", ".join(sorted(found.hooks))
+            return Verdict(
+                judgement=Judgement.REFUSED,
+                reason=f"unpickling it runs code of its own that nobody vouches for ({methods})",
+            )
+        if found.kind is Kind.ABSENT:
+            return _absent(module, name, found)
+        return Verdict(judgement=Judgement.REFUSED, reason=f"in {found.distribution} it is not a class")
+
+
+_OUTSIDE = "it stands for an object from outside of the file, and is no storage of torch's"
+_STANDARD = frozenset({module.partition(".")[0] for module, _ in TABLE}) - {
+    "numpy", "scipy", "pandas", "torch", "joblib", "xgboost", "lightgbm", "pytz",
+}  # fmt: skip
+_USES = {
+    Use.NAMED: "its name",
+    Use.MADE: "to make an object of it without calling it",
+    Use.CALLED: "to call it",
+}
+
+
+def _older(module: str) -> str:
+    if module == "numpy._core" or module.startswith("numpy._core."):
+        return "numpy.core" + module.removeprefix("numpy._core")
+    return module
+
+
+def _refused(module: str) -> Verdict:
+    reason = "it is not on the list of what models need"
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        known = REASONS.get(".".join(parts[:length]))
+        if known:
+            reason = known
+            break
+    return Verdict(judgement=Judgement.REFUSED, reason=reason)
+
+
+def _absent(module: str, name: str, found: Definition) -> Verdict:
+    return Verdict(
+        judgement=Judgement.MISSING,
+        grant=Grant(Use.MADE),
+        reason=f"the locked {found.distribution} has no {name} in {module}",
+    )
+
+
+def _state(event: Build) -> str | None:
+    """A state that is ``(dict, slots)`` sets the slots as attributes, which could change what the object is."""
+    state = event.state
+    if isinstance(state, tuple) and len(state) == 2 and isinstance(state[1], Mapping):
+        for key, _ in state[1].pairs:
+            if not isinstance(key, (str, OldText)) or _DUNDER.fullmatch(str(key)):
+                return f"its state sets {key if isinstance(key, str) else 'an attribute without a name'}"
+    return None
+
+
+def _is_storage(persistent: Persistent) -> bool:
+    """``('storage', class, key, location, size[, view])``, or in older files ``('module', class, path, source)``."""
+    key = persistent.key
+    if not isinstance(key, tuple) or not key or not isinstance(key[0], (str, OldText)):
+        return False
+    if str(key[0]) == "storage":
+        return (
+            len(key) in (5, 6)
+            and isinstance(key[1], Global)
+            and all(isinstance(part, (str, OldText)) for part in key[2:4])
+        )
+    return str(key[0]) == "module" and len(key) == 4 and isinstance(key[1], Global)
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, Global):
+        return str(value)
+    if isinstance(value, Instance):
+        return value.path or "an object"
+    return "an object"
+
+
+__all__ = ["Allowance", "Judgement", "Objection", "Outside", "Verdict"]
