@@ -34,11 +34,11 @@ import joblib
 
 
 def load(model_dir):
-    return joblib.load(Path(model_dir) / {basename!r})
+    return joblib.load(Path(model_dir) / {basename})
 
 
 def predict(model, records):
-    return model.predict([record[{first!r}] for record in records])
+    return model.predict([record[{first}] for record in records])
 """,
     "dict": """from pathlib import Path
 
@@ -46,7 +46,7 @@ import joblib
 
 
 def load(model_dir):
-    return joblib.load(Path(model_dir) / {basename!r})
+    return joblib.load(Path(model_dir) / {basename})
 
 
 def predict(model, records):
@@ -58,7 +58,7 @@ import joblib
 {pandas_import}
 
 def load(model_dir):
-    return joblib.load(Path(model_dir) / {basename!r})
+    return joblib.load(Path(model_dir) / {basename})
 
 {predict}""",
     "skops": """from pathlib import Path
@@ -71,7 +71,7 @@ TRUSTED = {trusted}
 
 
 def load(model_dir):
-    return skops.io.load(Path(model_dir) / {basename!r}, trusted=TRUSTED)
+    return skops.io.load(Path(model_dir) / {basename}, trusted=TRUSTED)
 
 {frame}""",
     "lightgbm": """from pathlib import Path
@@ -81,7 +81,7 @@ import numpy
 
 
 def load(model_dir):
-    return lightgbm.Booster(model_file=str(Path(model_dir) / {basename!r}))
+    return lightgbm.Booster(model_file=str(Path(model_dir) / {basename}))
 
 
 def predict(model, records):
@@ -96,7 +96,7 @@ from catboost import CatBoost
 
 
 def load(model_dir):
-    return CatBoost().load_model(str(Path(model_dir) / {basename!r}))
+    return CatBoost().load_model(str(Path(model_dir) / {basename}))
 
 
 def predict(model, records):
@@ -109,7 +109,7 @@ import onnxruntime
 {array}
 
 def load(model_dir):
-    return onnxruntime.InferenceSession(str(Path(model_dir) / {basename!r}), providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(Path(model_dir) / {basename}), providers=["CPUExecutionProvider"])
 
 
 def predict(model, records):
@@ -132,7 +132,7 @@ FEATURES = {features}
 
 
 def load(model_dir):
-    return torch.jit.load(str(Path(model_dir) / {basename!r}), map_location="cpu").eval()
+    return torch.jit.load(str(Path(model_dir) / {basename}), map_location="cpu").eval()
 
 
 def predict(model, records):
@@ -147,7 +147,7 @@ import numpy
 {array}
 
 def load(model_dir):
-    return keras.saving.load_model(Path(model_dir) / {basename!r}, compile=False)
+    return keras.saving.load_model(Path(model_dir) / {basename}, compile=False)
 
 
 def predict(model, records):
@@ -160,7 +160,7 @@ import pandas
 
 
 def load(model_dir):
-    return mlflow.pyfunc.load_model(str(Path(model_dir) / {basename!r}))
+    return mlflow.pyfunc.load_model(str(Path(model_dir) / {basename}))
 
 
 def predict(model, records):
@@ -169,7 +169,7 @@ def predict(model, records):
 """,
     "blank": """from pathlib import Path
 
-MODEL = {basename!r}
+MODEL = {basename}
 
 
 def load(model_dir):
@@ -206,8 +206,8 @@ def adapter_text(
         else "\ndef predict(model, records):\n    return model.predict([list(record.values()) for record in records])\n"
     )
     body = _BODIES[kind].format(
-        basename=basename,
-        first=named[0] if named else "text",
+        basename=_quoted(basename),
+        first=_quoted(named[0] if named else "text"),
         features=_listed(named),
         frame=frame,
         array=array,

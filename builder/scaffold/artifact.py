@@ -13,12 +13,14 @@ from packaging.version import InvalidVersion, Version
 
 from builder.bundle.framework import read_framework
 from builder.check.features import model_features
+from builder.check.pickle_values import Global, Instance, walk
 from builder.scaffold.columns import Column, Intake, sklearn_intake
 from builder.scaffold.draft import Wanted
-from builder.scaffold.pickled import Name, Node, array_items, read_pickle, walk
+from builder.scaffold.pickled import array_items, instances, read_pickle
 
 SUFFIXES = frozenset(
-    (".joblib .pkl .pickle .json .ubj .bst .model .txt .lgb .onnx .cbm .pt .pth .safetensors .keras .h5 .skops").split()
+    {".joblib", ".pkl", ".pickle", ".json", ".ubj", ".bst", ".model", ".txt", ".lgb", ".onnx", ".cbm"}
+    | {".pt", ".pth", ".safetensors", ".keras", ".h5", ".skops"}
 )
 """How files that may be models end."""
 
@@ -41,6 +43,9 @@ class Artifact:
     """True when the image serves it without a script."""
     adapter: str | None = None
     wanted: tuple[Wanted, ...] = ()
+    """What the file itself needs, whatever loads it."""
+    serving: tuple[Wanted, ...] = ()
+    """What is needed beyond that to serve it without a script of the author's."""
     system_packages: dict[str, str] = field(default_factory=dict)
     intake: Intake | None = None
     main_classes: tuple[str, ...] = ()
@@ -86,7 +91,8 @@ def _named(path: Path, shown: str, adapter: str, *names: str) -> Artifact:
         path=path,
         format=shown,
         adapter=adapter,
-        wanted=tuple(Wanted(line=name, why=why, is_guess=True) for name in names),
+        wanted=tuple(Wanted(line=name, why=why, is_guess=True) for name in names if name != "numpy"),
+        serving=tuple(Wanted(line=name, why="score.py imports it") for name in names if name == "numpy"),
         intake=_told_intake(path),
     )
 
@@ -118,8 +124,8 @@ def _lightgbm(path: Path) -> Artifact:
         adapter="lightgbm",
         wanted=(
             Wanted(line="lightgbm", why="reads the model; its file does not say which release made it", is_guess=True),
-            Wanted(line="numpy", why="score.py imports it"),
         ),
+        serving=(Wanted(line="numpy", why="score.py imports it"),),
         system_packages={"libgomp1": "lightgbm's wheel needs it and does not bring it"},
         intake=Intake(columns=tuple(Column(name=name) for name in names)) if names else _told_intake(path),
     )
@@ -144,7 +150,9 @@ def _xgboost(path: Path, shown: str) -> Artifact:
     size = str((learner.get("learner_model_param") or {}).get("num_feature", ""))
     if names:
         kinds = types if len(types) == len(names) else ["float"] * len(names)
-        columns = (Column(name=n, kind="integer" if k == "int" else "number") for n, k in zip(names, kinds, strict=True))
+        columns = (
+            Column(name=n, kind="integer" if k == "int" else "number") for n, k in zip(names, kinds, strict=True)
+        )
         intake: Intake | None = Intake(columns=tuple(columns))
     elif size.isdigit() and 0 < int(size) <= 100_000:
         made = tuple(Column(name=f"feature_{number}") for number in range(int(size)))
@@ -227,43 +235,40 @@ def _pickle(path: Path, shown: str, *, is_served: bool, main_classes: tuple[str,
     elif needs_script and intake is not None:
         adapter = intake.takes
     else:
-        is_object = isinstance(tree, Node) and not tree.cls.startswith("__main__.")
+        is_object = isinstance(tree, Instance) and not tree.path.startswith("__main__.")
         adapter = "pickle" if is_object and modules & set(_LIBRARIES) else None
-    if adapter == "pickle" or "joblib" in shown and not is_served:
-        wanted.append(Wanted(line="joblib", why="loads the model"))
+    serving = []
+    if adapter == "pickle":
+        serving.append(Wanted(line="joblib", why="score.py imports it"))
     has_names = intake is not None and intake.has_names and intake.takes == "features"
-    if "pandas" in modules or (has_names and (is_served or adapter == "pickle")):
-        wanted.append(_pandas_wanted(version))
+    if "pandas" in modules:
+        wanted.append(_pandas_wanted(version, f"{path.name} refers to it"))
+    elif has_names and (is_served or adapter == "pickle"):
+        serving.append(_pandas_wanted(version, "the model was fitted on named columns"))
     if version is not None and not _at_least(version, "1.4.2"):
         why = f"scikit-learn {version} is older than numpy 2"
         wanted.append(Wanted(line="numpy<2", why=why, is_guess=True))
-    warnings = ()
-    if tree is None:
-        warnings = ("the pickle could not be read to its end, so its version and features are not known",)
+    unread = "the pickle could not be read to its end, so its version and features are not known"
     return Artifact(
         path=path,
         format=shown,
         is_served=is_served and not needs_script,
         adapter=adapter,
         wanted=tuple(wanted),
+        serving=tuple(serving),
         system_packages=system,
         intake=intake,
         main_classes=main_classes,
-        warnings=warnings,
+        warnings=() if tree is not None else (unread,),
     )
 
 
 def _modules(tree: Any) -> set[str]:
-    found = set()
-    for node in walk(tree):
-        found.add(node.cls.partition(".")[0])
-        values = [*node.attributes.values(), *(node.arguments if isinstance(node.arguments, tuple) else ())]
-        found |= {value.text.partition(".")[0] for value in values if isinstance(value, Name)}
-    return found - {"persistent", "unknown"}
+    return {one.module.partition(".")[0] for one in walk(tree) if isinstance(one, Global)}
 
 
 def _sklearn_version(tree: Any) -> str | None:
-    for node in walk(tree):
+    for node in instances(tree):
         version = node.attributes.get("_sklearn_version")
         if isinstance(version, str) and _VERSION.match(version):
             return version
@@ -276,8 +281,8 @@ def _sklearn_wanted(version: str | None, name: str) -> Wanted:
     return Wanted(line=f"scikit-learn=={version}", why=f"{name} was written by scikit-learn {version}")
 
 
-def _pandas_wanted(sklearn: str | None) -> Wanted:
-    why = "the model was fitted on named columns; the model file does not say which version"
+def _pandas_wanted(sklearn: str | None, reason: str) -> Wanted:
+    why = f"{reason}; the model file does not say which version"
     capped = sklearn is not None and not _at_least(sklearn, "1.8")
     return Wanted(line="pandas<3" if capped else "pandas", why=why, is_guess=True)
 
@@ -306,9 +311,11 @@ def _zip(path: Path) -> Artifact | None:
                     adapter="keras",
                     wanted=(
                         Wanted(line=line, why=f"{path.name} was written by Keras {version}", is_guess=line == "keras"),
-                        Wanted(line="tensorflow", why="Keras needs a backend; the file does not say which", is_guess=True),
-                        Wanted(line="numpy", why="score.py imports it"),
+                        Wanted(
+                            line="tensorflow", why="Keras needs a backend; the file does not say which", is_guess=True
+                        ),
                     ),
+                    serving=(Wanted(line="numpy", why="score.py imports it"),),
                     intake=_told_intake(path),
                 )
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, RuntimeError):
@@ -334,15 +341,15 @@ def _skops(path: Path, schema: Any) -> Artifact:
         wanted=(
             Wanted(line=line, why=f"{path.name} was written by skops {version}".rstrip(), is_guess=line == "skops"),
             Wanted(line="scikit-learn", why="the file does not say which version made the model", is_guess=True),
-            Wanted(line="pandas", why="score.py makes a data frame of the records", is_guess=True),
         ),
+        serving=(Wanted(line="pandas", why="score.py makes a data frame of the records", is_guess=True),),
         intake=_told_intake(path),
     )
 
 
 def class_labels(path: Path) -> list[Any] | None:
     """Return the classes a pickled classifier answers with, where they are written in its file."""
-    for node in walk(read_pickle(path)):
+    for node in instances(read_pickle(path)):
         labels = array_items(node.attributes.get("classes_"))
         if labels:
             return labels

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from builder.scaffold.pickled import Node, array_items, walk
+from builder.check.pickle_values import Instance
+from builder.scaffold.pickled import array_items, instances
 
 MAX_CHOICES = 200
 _ENCODERS = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
@@ -35,47 +36,48 @@ class Intake:
 
 def sklearn_intake(root: Any) -> Intake | None:
     """Return what a scikit-learn model expects of a record; None when its pickle does not say."""
-    if not isinstance(root, Node):
+    if not isinstance(root, Instance):
         return None
     first = _first_step(root)
     if _is(first, *_TEXT):
         return Intake(columns=(Column(name="text", kind="string"),), has_names=False, takes="text")
     if _is(first, "DictVectorizer"):
-        names = [str(name).partition("=")[0] for name in array_items(first.attributes.get("feature_names_")) or []]
-        return Intake(columns=tuple(Column(name=name, kind="any") for name in dict.fromkeys(names)), takes="dict")
-    names, count = _names(root), _size(root)
-    if names is None and count is None:
-        names, count = _names(first), _size(first)
-    if names is None and count is None:
+        keys = [str(name).partition("=")[0] for name in array_items(first.attributes.get("feature_names_")) or []]
+        return Intake(columns=tuple(Column(name=key, kind="any") for key in dict.fromkeys(keys)), takes="dict")
+    asked = next((one for one in (root, first) if _names(one) or _size(one)), None)
+    if asked is None:
         return None
+    known, count = _names(asked), _size(asked)
     kinds: dict[Any, Column] = {}
-    for node in walk(first):
+    for node in instances(first):
         if _is(node, "ColumnTransformer"):
             for part in array_items(node.attributes.get("transformers_")) or []:
                 if isinstance(part, tuple) and len(part) == 3:
-                    kinds |= _part_kinds(part[1], part[2], names)
+                    kinds |= _part_kinds(part[1], part[2], known)
             break
     else:
-        order = names if names is not None else list(range(count or 0))
-        kinds = _part_kinds(first, order, names)
-    if names is None:
+        order: list[Any] = known if known is not None else list(range(count or 0))
+        kinds = _part_kinds(first, order, known)
+    if known is None:
         made = tuple(_renamed(kinds.get(index), f"feature_{index}") for index in range(count or 0))
         return Intake(columns=made, has_names=False)
-    return Intake(columns=tuple(kinds.get(name, Column(name=name)) for name in names))
+    return Intake(columns=tuple(kinds.get(name, Column(name=name)) for name in known))
 
 
-def _first_step(node: Node) -> Node:
+def _first_step(node: Instance) -> Instance:
     """Return the innermost estimator that sees the records first."""
     for _ in range(20):
         inside: Any = None
         if _is(node, "Pipeline"):
             steps = array_items(node.attributes.get("steps")) or []
-            inside = next((step[1] for step in steps if isinstance(step, tuple) and isinstance(step[1], Node)), None)
+            inside = next(
+                (step[1] for step in steps if isinstance(step, tuple) and isinstance(step[1], Instance)), None
+            )
         elif _is(node, "GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV"):
             inside = node.attributes.get("best_estimator_")
         elif _is(node, "CalibratedClassifierCV", "TransformedTargetRegressor", "TunedThresholdClassifierCV"):
             inside = node.attributes.get("estimator_") or node.attributes.get("regressor_")
-        if not isinstance(inside, Node):
+        if not isinstance(inside, Instance):
             return node
         node = inside
     return node
@@ -83,17 +85,19 @@ def _first_step(node: Node) -> Node:
 
 def _part_kinds(transformer: Any, columns: Any, names: list[str] | None) -> dict[Any, Column]:
     chosen = _chosen(columns, names)
-    text = isinstance(transformer, Node) and any(_is(node, *_TEXT) for node in walk(transformer))
+    text = isinstance(transformer, Instance) and any(_is(node, *_TEXT) for node in instances(transformer))
     if text:
         return {key: Column(name=str(key), kind="string") for key in chosen}
-    encoder = next((node for node in walk(transformer) if _is(node, *_ENCODERS) and _categories(node)), None)
+    encoder = next((node for node in instances(transformer) if _is(node, *_ENCODERS) and _categories(node)), None)
     if encoder is None:
         return {key: Column(name=str(key)) for key in chosen}
     out = {}
     for key, choices in zip(chosen, _categories(encoder), strict=False):
         known = [choice for choice in choices if isinstance(choice, (str, int, float, bool))]
         known = [choice for choice in known if choice == choice and str(choice) not in ("", "nan")]  # noqa: PLR0124
-        kinds = {"boolean" if isinstance(one, bool) else "string" if isinstance(one, str) else "number" for one in known}
+        kinds = {
+            "boolean" if isinstance(one, bool) else "string" if isinstance(one, str) else "number" for one in known
+        }
         kind = kinds.pop() if len(kinds) == 1 else "any"
         short = tuple(known) if len(known) <= MAX_CHOICES else ()
         out[key] = Column(name=str(key), kind=kind, choices=short)
@@ -119,22 +123,23 @@ def _at(item: Any, names: list[str] | None) -> Any:
     return item
 
 
-def _categories(node: Node) -> list[list[Any]]:
+def _categories(node: Instance) -> list[list[Any]]:
     return [array_items(one) or [] for one in array_items(node.attributes.get("categories_")) or []]
 
 
-def _names(node: Node) -> list[str] | None:
+def _names(node: Instance) -> list[str] | None:
     items = array_items(node.attributes.get("feature_names_in_"))
     return [str(item) for item in items] if items else None
 
 
-def _size(node: Node) -> int | None:
+def _size(node: Instance) -> int | None:
     count = node.attributes.get("n_features_in_")
     return count if isinstance(count, int) and 0 < count <= 100_000 else None
 
 
 def _is(node: Any, *names: str) -> bool:
-    return isinstance(node, Node) and node.cls.rpartition(".")[2] in names
+    """Tell whether an object is of a class, by its name alone: scikit-learn moves its modules."""
+    return isinstance(node, Instance) and node.path.rpartition(".")[2] in names
 
 
 def _renamed(column: Column | None, name: str) -> Column:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
+from packaging.version import Version
 
 from builder.bundle.contract import read_contract
 from builder.bundle.inventory import LOCK_FILES
@@ -17,7 +18,7 @@ from builder.bundle.paths import OUTPUT
 from builder.scaffold.adapters import adapter_text
 from builder.scaffold.artifact import Artifact
 from builder.scaffold.columns import Column, Intake
-from builder.scaffold.draft import DEFAULT_PYTHON, Draft, Test
+from builder.scaffold.draft import DEFAULT_PYTHON, Draft, Test, Wanted
 from builder.scaffold.imports import read_imports
 from builder.scaffold.requests import (
     as_json,
@@ -30,6 +31,7 @@ from builder.scaffold.requests import (
 )
 
 SCHEMA_FILE = "schema/request.json"
+RESPONSE_FILE = "schema/response.json"
 FREEZES = ("training-environment.txt", "requirements-training.txt", "freeze.txt", "pip-freeze.txt")
 _PIN = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*([A-Za-z0-9.!+]+)\s*(?:#.*|;.*)?")
 
@@ -66,8 +68,10 @@ def choose_python(draft: Draft, declared: str | None, *, where: str) -> None:
     known = sorted(DEFAULT_BASES, key=_minor)
     found = re.search(r"3\.?(\d{1,2})", declared or "")
     if found is None:
-        draft.python = DEFAULT_PYTHON
-        draft.guess("environment.python", "nothing says which Python the model was made with")
+        recent = next((wanted for wanted in draft.requirements if _is_recent(wanted)), None)
+        draft.python = known[-1] if recent else DEFAULT_PYTHON
+        text = "nothing says which Python the model was made with"
+        draft.guess("environment.python", f"{text}; {recent.line} runs on this one" if recent else text)
         return
     wanted = f"3.{found.group(1)}"
     draft.python = next((version for version in known if _minor(version) >= _minor(wanted)), known[-1])
@@ -76,20 +80,47 @@ def choose_python(draft: Draft, declared: str | None, *, where: str) -> None:
         draft.guess("environment.python", text)
 
 
+# From these releases on, the newest base's Python is one they run on, and the oldest's may not be.
+_RECENT = {"scikit-learn": "1.8", "xgboost": "3.0", "xgboost-cpu": "3.0"}
+
+
+def _is_recent(wanted: Wanted) -> bool:
+    version = wanted.line.partition("==")[2]
+    return bool(version) and wanted.name in _RECENT and Version(version) >= Version(_RECENT[wanted.name])
+
+
+def frozen_python(folder: Path) -> str | None:
+    """Return the Python a frozen training environment tells in a comment."""
+    for name in FREEZES:
+        try:
+            text = (folder / name).read_text("utf-8-sig")[:4000]
+        except (OSError, UnicodeDecodeError):
+            continue
+        found = re.search(r"^\s*#.*\bpython[ =]+(3\.[0-9]+)", text, re.IGNORECASE | re.MULTILINE)
+        if found:
+            return found.group(1)
+    return None
+
+
 def _minor(version: str) -> int:
     return int(version.partition(".")[2])
 
 
 def use_artifact(draft: Draft, artifact: Artifact) -> None:
     """Require what the model file needs, and say what is odd about it."""
-    for wanted in artifact.wanted:
-        draft.require(wanted.line, wanted.why, is_guess=wanted.is_guess)
+    require_all(draft, artifact.wanted)
     draft.system_packages |= artifact.system_packages
     for warning in artifact.warnings:
         draft.guess("model", warning)
     if artifact.main_classes:
         classes = ", ".join(artifact.main_classes)
         draft.blank("model.path", f"the model refers to {classes} of __main__: save it again with them in a module")
+
+
+def require_all(draft: Draft, wanted: Iterable[Wanted]) -> None:
+    """Require each, unless its distribution is required already."""
+    for one in wanted:
+        draft.require(one.line, one.why, is_guess=one.is_guess)
 
 
 def write_adapter(draft: Draft, artifact: Artifact | None, basename: str, *, trusted: Sequence[str] = ()) -> None:
@@ -218,11 +249,18 @@ def add_requests(
     why = schema_why
     if schema is None:
         if given and (intake is None or not intake_matches(intake, record) or not intake.has_names):
-            schema, why = schema_of_value(record, title=draft.name), f"made of the one sample {sample_file or ''}".strip()
+            schema, why = (
+                schema_of_value(record, title=draft.name),
+                f"made of the one sample {sample_file or ''}".strip(),
+            )
         elif intake is not None and intake.columns:
             columns = [_told_by(column, record) for column in intake.columns]
             schema = schema_of_columns(columns, title=draft.name)
-            record = sample_of_columns(columns) if not given else record
+            if not given:
+                record = sample_of_columns(columns)
+            elif unknown := [key for key in record if key not in schema["properties"]]:
+                record, sample_file = {key: record[key] for key in schema["properties"]}, None
+                draft.guess("schema.request", f"the model does not know {', '.join(map(str, unknown))} of the sample")
             named = "its names" if intake.has_names else "how many features it has"
             why = f"the model file says {named}, and little of what may be in them"
     if schema is None:
@@ -280,7 +318,9 @@ def add_refusal(draft: Draft, schema: Mapping[str, Any], accepted: Any) -> None:
     value, name = found
     path = free(draft, "samples/refused.json")
     draft.files[path] = as_json(value)
-    draft.tests.append(Test(name=f"a request without {_one_line(name)} is refused", request=path, status=400, error=name))
+    draft.tests.append(
+        Test(name=f"a request without {_one_line(name)} is refused", request=path, status=400, error=name)
+    )
 
 
 def _one_line(text: str) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 from builder.scaffold.draft import Draft
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./@ -]*[A-Za-z0-9_./@-]|[A-Za-z_]\Z")
+_BARE = re.compile(r"[A-Za-z][A-Za-z0-9._-]*(?:\[[A-Za-z0-9,._-]+\])?(?:[<>=~!]=?[A-Za-z0-9.*+,<>=~!]+)?")
+"""A requirement that needs no quotes."""
 _RESERVED = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "~"})
 
 
@@ -31,23 +33,7 @@ def _lines(draft: Draft) -> Iterator[str]:
     if draft.description:
         yield _entry(draft, "description", draft.description)
     yield _entry(draft, "owner", draft.owner) if draft.owner else "# owner: who answers for the model"
-    yield ""
-    yield "model:"
-    yield "  " + _entry(draft, "model.path", draft.model)
-    if draft.hyperparameters:
-        yield f"  hyperparameters: {json.dumps(draft.hyperparameters, ensure_ascii=False)}"
-    if draft.training_code:
-        yield f"  training_code: {_flow(draft.training_code)}"
-    if draft.training_environment:
-        yield f"  training_environment: {_scalar(draft.training_environment)}"
-    if draft.metrics:
-        yield f"  metrics: {_flow(draft.metrics)}"
-    if draft.script:
-        yield ""
-        yield "scoring:"
-        yield "  " + _entry(draft, "scoring.script", draft.script)
-        if draft.sources:
-            yield "  " + _entry(draft, "scoring.sources", draft.sources)
+    yield from _model(draft)
     yield ""
     yield from _environment(draft)
     if draft.request_schema or draft.response_schema or draft.scope != "record":
@@ -78,6 +64,26 @@ def _lines(draft: Draft) -> Iterator[str]:
             yield "  " + _entry(draft, "service.request_timeout", draft.request_timeout)
 
 
+def _model(draft: Draft) -> Iterator[str]:
+    yield ""
+    yield "model:"
+    yield "  " + _entry(draft, "model.path", draft.model)
+    if draft.hyperparameters:
+        yield f"  hyperparameters: {json.dumps(draft.hyperparameters, ensure_ascii=False)}"
+    if draft.training_code:
+        yield f"  training_code: {_flow(draft.training_code)}"
+    if draft.training_environment:
+        yield f"  training_environment: {_scalar(draft.training_environment)}"
+    if draft.metrics:
+        yield f"  metrics: {_flow(draft.metrics)}"
+    if draft.script:
+        yield ""
+        yield "scoring:"
+        yield "  " + _entry(draft, "scoring.script", draft.script)
+        if draft.sources:
+            yield "  " + _entry(draft, "scoring.sources", draft.sources)
+
+
 def _environment(draft: Draft) -> Iterator[str]:
     yield "environment:"
     yield "  " + _entry(draft, "environment.python", draft.python, always_quoted=True)
@@ -86,7 +92,7 @@ def _environment(draft: Draft) -> Iterator[str]:
     elif draft.requirements:
         yield "  requirements:"
         for wanted in draft.requirements:
-            yield f"    - {_scalar(wanted.line)} # {'guessed: ' if wanted.is_guess else ''}{_comment(wanted.why)}"
+            yield f"    - {_requirement(wanted.line)} # {'guessed: ' if wanted.is_guess else ''}{_comment(wanted.why)}"
     else:
         yield "  " + _entry(draft, "environment.requirements", [])
     if draft.variables:
@@ -117,6 +123,10 @@ def _entry(draft: Draft, at: str, value: Any, *, always_quoted: bool = False) ->
     if isinstance(value, list):
         return f"{key}: [{', '.join(_scalar(item) for item in value)}]{note}"
     return f"{key}: {_scalar(value, always_quoted=always_quoted)}{note}"
+
+
+def _requirement(line: str) -> str:
+    return line if _BARE.fullmatch(line) else _scalar(line)
 
 
 def _comment(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from builder.scaffold.compose import (
     drop_brought,
     name_of,
     place,
+    require_all,
     use_artifact,
     use_freeze,
     write_adapter,
@@ -20,32 +22,50 @@ from builder.scaffold.compose import (
 from builder.scaffold.draft import Draft
 
 
-def draft_model_file(path: Path, root: Path, *, source: str, sample: Any = None, sample_file: str | None = None) -> Draft:
+def draft_model_file(
+    path: Path, root: Path, *, source: str, sample: Any = None, sample_file: str | None = None
+) -> Draft:
     """Return the bundle of a model file alone; a file that is no model is a UsageError."""
     artifact = read_artifact(path)
     if artifact is None:
         raise UsageError.of(
             "not a model file that is known",
             at=source,
-            want="scikit-learn joblib or pickle, XGBoost .json or .ubj, LightGBM .txt, .onnx, .cbm, .pt, .keras, .skops",
+            want="scikit-learn (joblib, pickle, skops), XGBoost, LightGBM, CatBoost, ONNX, TorchScript, Keras",
             hint="name a folder with a score.py that loads it; init then writes the rest",
         )
     draft = Draft(form="model file", root=root, source=source, name=name_of(path.stem))
     draft.guess("name", f"the name of {path.name}")
     draft.model = place(draft, path, folder="model")
+    use_artifact(draft, artifact)
     choose_python(draft, None, where="")
     serve(draft, artifact, path.name, record=sample, sample_file=sample_file)
     return draft
 
 
 def serve(
-    draft: Draft, artifact: Artifact | None, basename: str, *, record: Any = None, sample_file: str | None = None
+    draft: Draft,
+    artifact: Artifact | None,
+    basename: str,
+    *,
+    record: Any = None,
+    sample_file: str | None = None,
+    schema: Mapping[str, Any] | None = None,
+    schema_why: str = "",
+    trusted: Sequence[str] = (),
 ) -> None:
     """Serve a model without a script of the author's: as it is, or by a script that is written."""
     if artifact is not None:
-        use_artifact(draft, artifact)
+        require_all(draft, artifact.serving)
     if artifact is None or not artifact.is_served:
-        write_adapter(draft, artifact, basename)
+        write_adapter(draft, artifact, basename, trusted=trusted)
     use_freeze(draft)
     drop_brought(draft)
-    add_requests(draft, intake=artifact.intake if artifact else None, record=record, sample_file=sample_file)
+    add_requests(
+        draft,
+        intake=artifact.intake if artifact else None,
+        record=record,
+        sample_file=sample_file,
+        schema=schema,
+        schema_why=schema_why,
+    )

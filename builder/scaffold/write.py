@@ -109,4 +109,6 @@ def _blocked(root: Path, blocked: Iterable[str], *, force: bool) -> list[Fault]:
 def _hint(*, force: bool) -> str:
     if force:
         return "move the .orig files away first"
-    return "init never writes over a file; --force renames each to .orig first, --into FOLDER makes the bundle elsewhere"
+    return (
+        "init never writes over a file; --force renames each to .orig first, --into FOLDER makes the bundle elsewhere"
+    )

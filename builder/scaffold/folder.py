@@ -1,0 +1,308 @@
+"""From a folder with a scoring script, a model, or both, to a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from builder.bundle.contract import read_contract
+from builder.bundle.model import Contract
+from builder.bundle.requirements import read_requirements
+from builder.scaffold.artifact import SUFFIXES, Artifact, read_artifact
+from builder.scaffold.body import add_body_requests
+from builder.scaffold.columns import Column, Intake
+from builder.scaffold.compose import (
+    RESPONSE_FILE,
+    SCHEMA_FILE,
+    add_requests,
+    choose_python,
+    drop_brought,
+    frozen_python,
+    is_valid,
+    name_of,
+    place,
+    use_artifact,
+    use_freeze,
+    use_requirements_file,
+    use_script,
+)
+from builder.scaffold.draft import Draft
+from builder.scaffold.imports import parse, strings_of
+from builder.scaffold.model_file import serve
+from builder.scaffold.requests import first_record, intake_matches, read_csv_sample, read_json_sample
+
+_SKIPPED = frozenset({"build", "node_modules", "venv", "env", "site-packages", "__pycache__", "tests", "test"})
+_SCRIPTS = ("score.py", "scoring.py", "main.py", "inference.py", "predict.py", "app.py", "serve.py")
+_REQUIREMENTS = ("requirements.txt", "requirements.in")
+_SAMPLE_WORDS = ("sample", "request", "input", "example", "payload")
+_REFUSED_WORDS = ("bad", "refus", "invalid", "wrong", "missing", "without", "error", "fail", "no-", "no_", "response")
+_DEEPEST = 4
+
+
+def draft_folder(root: Path, folder: Path, *, source: str, sample: Any = None, sample_file: str | None = None) -> Draft:
+    """Return the bundle of a folder that has a script or a model; what it lacks is a blank."""
+    draft = Draft(form="folder", root=root, source=source, name=name_of(folder.name))
+    draft.guess("name", "the name of the folder")
+    script = find_script(folder, draft.python)
+    models = list(find_models(folder))
+    strings = _strings(folder, script)
+    model, others = choose_model(folder, models, strings)
+    if model is None:
+        draft.blank("model.path", "the trained model: a file or folder in this bundle")
+    else:
+        draft.model = place(draft, folder / model, folder="model")
+        if others:
+            shown = ", ".join(others[:5])
+            draft.guess("model.path", f"there are others: {shown}")
+    declared = _python_version(folder) or frozen_python(folder)
+    complete(draft, folder, script=script, python=declared, sample=sample, sample_file=sample_file, models=models)
+    return draft
+
+
+def complete(
+    draft: Draft,
+    folder: Path,
+    *,
+    script: str | None,
+    python: str | None = None,
+    python_where: str = "the folder",
+    models: Sequence[tuple[str, Artifact]] = (),
+    sample: Any = None,
+    sample_file: str | None = None,
+    schema: Mapping[str, Any] | None = None,
+    is_called_by: str | None = None,
+    has_own_requirements: bool = False,
+) -> None:
+    """Fill in what follows from the script and the model that were chosen.
+
+    ``is_called_by`` names a script that was written around the author's, which then is one of its sources. With
+    ``has_own_requirements`` the source has told them elsewhere than in a requirements.txt.
+    """
+    artifact = _artifact_of(draft, models)
+    schema = schema or _given_schema(draft.root)
+    if (draft.root / RESPONSE_FILE).is_file():
+        draft.response_schema = RESPONSE_FILE
+    if artifact is not None:
+        use_artifact(draft, artifact)
+    choose_python(draft, python, where=python_where)
+    intake = artifact.intake if artifact else None
+    if sample is None:
+        sample, sample_file = find_sample(folder, draft.root, schema, intake if script is None else None)
+        if sample is not None and sample_file:
+            draft.guess(sample_file, "taken for a request that is accepted")
+    if script is None:
+        record = first_record(sample) if sample is not None else _csv_record(folder, intake)
+        body_file = sample_file if sample is not None else None
+        if draft.model is not None:
+            serve(draft, artifact, Path(draft.model).name, record=record, sample_file=body_file, schema=schema)
+        if not has_own_requirements:
+            _take_requirements(draft)
+        return
+    contract = _take_script(draft, folder, script, is_called_by)
+    use_freeze(draft)
+    drop_brought(draft)
+    if contract is Contract.AZURE:
+        tree = parse(folder / script) if is_called_by is None else None
+        add_body_requests(draft, tree, intake=intake, body=sample, sample_file=sample_file, schema=schema)
+    else:
+        record = first_record(sample) if sample is not None else None
+        if record is None and schema is None and intake is not None:
+            draft.guess("smoke", f"{script} may take other features than the model: it was not run")
+        add_requests(draft, intake=intake, record=record, sample_file=sample_file, schema=schema)
+    if not has_own_requirements:
+        _take_requirements(draft)
+
+
+def _take_script(draft: Draft, folder: Path, script: str, caller: str | None) -> Contract | None:
+    """Take the author's script, or the one written around it, and return the contract that is kept."""
+    if caller is None:
+        contract = use_script(draft, script, root=folder)
+        _take_sources(draft, folder, script)
+        return contract
+    blanks = len(draft.blanks)
+    use_script(draft, script, root=folder)
+    del draft.blanks[blanks:]  # That it keeps no contract itself is what the caller is for.
+    top = script.split("/", 1)[0]
+    draft.sources = list(dict.fromkeys([top, *(one for one in draft.sources if not one.startswith(f"{top}/"))]))
+    draft.script = script
+    draft.sources.remove(top)
+    draft.script = top
+    _take_sources(draft, folder, top)
+    draft.sources.insert(0, str(draft.script))
+    draft.script = caller
+    return read_contract(draft.files[caller], name=caller, python=draft.python).contract
+
+
+def find_script(folder: Path, python: str) -> str | None:
+    """Return the script that keeps a scoring contract: by its usual name, else the only one that does."""
+    candidates = [path for path in _files(folder, 2) if path.suffix == ".py"]
+    keeping = []
+    for path in candidates:
+        try:
+            reading = read_contract(path.read_bytes(), name=path.name, python=python)
+        except OSError:
+            continue
+        if reading.contract is not None:
+            keeping.append(path)
+    keeping.sort(key=lambda path: (_SCRIPTS.index(path.name) if path.name in _SCRIPTS else 99, len(path.parts), path))
+    if keeping:
+        return keeping[0].relative_to(folder).as_posix()
+    named = folder / "score.py"
+    return "score.py" if named.is_file() else None
+
+
+def find_models(folder: Path) -> Iterator[tuple[str, Artifact]]:
+    """Yield each file that is a model, and what it is."""
+    for path in _files(folder, _DEEPEST):
+        if path.suffix.lower() in SUFFIXES:
+            artifact = read_artifact(path)
+            if artifact is not None:
+                yield path.relative_to(folder).as_posix(), artifact
+
+
+def choose_model(
+    folder: Path, models: Sequence[tuple[str, Artifact]], strings: set[str]
+) -> tuple[str | None, list[str]]:
+    """Return the model's path, and the models that were passed over.
+
+    A script opens ``model_dir/<basename>``; when it joins ``models/churn.pkl`` to the model directory, the model is the
+    folder ``models``.
+    """
+    paths = [relative for relative, _ in models]
+    for relative in paths:
+        parts = relative.split("/")
+        for start in range(len(parts)):
+            if "/".join(parts[start:]) in strings:
+                chosen = "/".join(parts[: start + 1])
+                inside = f"{chosen}/"
+                return chosen, [other for other in paths if other != relative and not other.startswith(inside)]
+    if not paths:
+        # A folder the script names may hold a model of a kind that is not known.
+        named = next((name for name in ("model", "models", "weights") if (folder / name).is_dir()), None)
+        return named, []
+    ranked = sorted(models, key=lambda one: (not one[1].is_known, one[0].count("/"), one[0]))
+    chosen = ranked[0][0]
+    return chosen, [other for other in paths if other != chosen]
+
+
+def find_sample(
+    folder: Path, root: Path, schema: Mapping[str, Any] | None, intake: Intake | None
+) -> tuple[Any, str | None]:
+    """Return a request found in the folder and its file; one the schema or the model would refuse is passed over."""
+    if not folder.is_relative_to(root):
+        return None, None
+    found = []
+    for path in _files(folder, 2):
+        relative = path.relative_to(folder).as_posix()
+        if path.suffix.lower() != ".json" or path.name.endswith("schema.json") or relative.startswith("schema"):
+            continue
+        if not any(word in relative.lower() for word in _SAMPLE_WORDS):
+            continue
+        if any(word in path.name.lower() for word in _REFUSED_WORDS):
+            continue
+        found.append(path)
+    for path in sorted(found, key=lambda path: (len(path.parts), path.stat().st_size, path.name)):
+        value = read_json_sample(path)
+        if not isinstance(value, (dict, list)) or not value:
+            continue
+        record = first_record(value)
+        fits = schema is None or is_valid(schema, record) or is_valid(schema, value)
+        if fits and intake_matches(intake, record):
+            return value, path.relative_to(root).as_posix()
+    return None, None
+
+
+def _csv_record(folder: Path, intake: Intake | None) -> Any:
+    """Return the first row of a CSV file that has all the features the model names."""
+    if intake is None or not intake.has_names:
+        return None
+    columns: Sequence[Column] = intake.columns
+    for path in _files(folder, 2):
+        if path.suffix.lower() == ".csv":
+            read = read_csv_sample(path, columns)
+            if read is not None:
+                return read[1]
+    return None
+
+
+def _given_schema(root: Path) -> Mapping[str, Any] | None:
+    value = read_json_sample(root / SCHEMA_FILE)
+    return value if isinstance(value, dict) else None
+
+
+def _artifact_of(draft: Draft, models: Sequence[tuple[str, Artifact]]) -> Artifact | None:
+    """Return what is known of the chosen model: of the file itself, or of the one file of a folder."""
+    if draft.model is None:
+        return None
+    origin = draft.copies.get(draft.model, draft.root / draft.model)
+    inside = [artifact for _, artifact in models if artifact.path == origin or artifact.path.is_relative_to(origin)]
+    if not inside and origin.is_file():
+        return read_artifact(origin)
+    if not inside and origin.is_dir():
+        inside = [artifact for _, artifact in find_models(origin)]
+    return inside[0] if len(inside) == 1 or (inside and origin.is_file()) else None
+
+
+def _take_sources(draft: Draft, folder: Path, script: str) -> None:
+    """Bring script and sources into the bundle when they stand elsewhere."""
+    if folder == draft.root:
+        return
+    renamed = []
+    for index, relative in enumerate([script, *draft.sources]):
+        target = (
+            relative
+            if not folder.is_relative_to(draft.root)
+            else (folder / relative).relative_to(draft.root).as_posix()
+        )
+        if not folder.is_relative_to(draft.root):
+            draft.copies[target] = folder / relative
+        if index == 0:
+            draft.script = target
+        else:
+            renamed.append(target)
+    draft.sources = renamed
+
+
+def _take_requirements(draft: Draft) -> None:
+    """Take the author's requirements file where there is a good one."""
+    for name in _REQUIREMENTS:
+        path = draft.root / name
+        if not path.is_file():
+            continue
+        try:
+            read = read_requirements(path.read_text("utf-8-sig").splitlines())
+        except (OSError, UnicodeDecodeError):
+            continue
+        if read.faults:
+            for fault in read.faults:
+                draft.blank(f"{name}:{fault.index + 1}", f"{fault.fact}: {fault.got}; want {fault.want}")
+        use_requirements_file(draft, name, read.lines, read.names)
+        return
+
+
+def _strings(folder: Path, script: str | None) -> set[str]:
+    tree = parse(folder / script) if script else None
+    return set(strings_of(tree)) if tree else set()
+
+
+def _python_version(folder: Path) -> str | None:
+    try:
+        return (folder / ".python-version").read_text().strip()[:20]
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _files(folder: Path, depth: int) -> Iterator[Path]:
+    """Yield the files of a folder, sorted, not deeper than ``depth`` folders, without what is surely no source."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return
+    for path in entries:
+        if path.name.startswith(".") or path.name in _SKIPPED or path.is_symlink():
+            continue
+        if path.is_file():
+            yield path
+        elif depth > 0 and path.is_dir() and not (path / "pyvenv.cfg").exists():
+            yield from _files(path, depth - 1)
