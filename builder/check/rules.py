@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from builder.check import imports, pickles, samples, secrets, settings, weight
+from builder.check import imports, paths, pickles, samples, secrets, settings, weight
 from builder.check.finding import Finding, Rule
 from builder.check.subject import Subject
 
@@ -14,6 +14,7 @@ Groups = tuple[tuple[tuple[Rule, ...], Group], ...]
 GROUPS: Groups = (
     (imports.RULES, imports.find_imports),
     (pickles.RULES, pickles.find_pickles),
+    (paths.RULES, paths.find_paths),
     (samples.RULES, samples.find_samples),
     (secrets.RULES, secrets.find_secrets),
     (weight.RULES, weight.find_weight),

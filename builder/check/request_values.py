@@ -1,0 +1,84 @@
+"""What came with a request, as far as the request schema tells: which keys code reads of it."""
+
+from __future__ import annotations
+
+import ast
+
+from builder.check.intake import WRAPPERS
+from builder.check.schema_parts import Presence, find_items, find_property, is_array
+from builder.check.values import (
+    UNKNOWN,
+    Constant,
+    Listing,
+    Module,
+    RequestData,
+    RequestFrame,
+    Value,
+    text_of,
+)
+from builder.check.walk_state import State
+
+
+def any_item(data: RequestData) -> Value:
+    """Return what stands for every item of an array, or for every record of a batch."""
+    if data.may_be_batch:
+        return RequestData(data.part, data.root)
+    if is_array(data.part, data.root):
+        return RequestData(find_items(data.part, data.root), data.root)
+    return UNKNOWN
+
+
+def read_item(data: RequestData, key: Value, node: ast.expr, module: Module, state: State) -> Value:
+    """Return ``data[key]``, and note the key."""
+    if not isinstance(key, Constant):
+        return UNKNOWN
+    if isinstance(key.value, int):
+        return any_item(data)
+    if not isinstance(key.value, str):
+        return UNKNOWN
+    return read_key(data, key.value, node, module, state, is_get=False)
+
+
+def read_key(data: RequestData, key: str, node: ast.expr, module: Module, state: State, *, is_get: bool) -> Value:
+    """Return the value of a key, and note it."""
+    presence, part = find_property(data.part, data.root, key)
+    is_known = presence in (Presence.REQUIRED, Presence.OPTIONAL)
+    if data.may_be_batch and not is_known and key in WRAPPERS:
+        return RequestData({"type": "array", "items": data.part}, data.root)
+    state.note_key(key, presence, node, module, is_get=is_get)
+    return RequestData(part, data.root) if is_known else UNKNOWN
+
+
+def make_frame(source: Value) -> Value:
+    """Return the data frame of records; unknown when the source is none."""
+    if not isinstance(source, RequestData):
+        if isinstance(source, Listing) and source.items and len(source.items) == 1:
+            item = source.items[0]
+            return RequestFrame(item) if isinstance(item, RequestData) else UNKNOWN
+        return UNKNOWN
+    item = any_item(source)
+    return RequestFrame(item) if isinstance(item, RequestData) else UNKNOWN
+
+
+def read_columns(frame: RequestFrame, key: Value, node: ast.expr, module: Module, state: State) -> Value:
+    """Note the columns of ``frame[key]``; what comes out is not followed."""
+    if not frame.is_followed:
+        return UNKNOWN
+    names = [text_of(item) for item in key.items or ()] if isinstance(key, Listing) else [text_of(key)]
+    for name in names:
+        if name is not None and name not in frame.added:
+            presence, _ = find_property(frame.record.part, frame.record.root, name)
+            # A frame has a column as soon as one record has the key, so an optional one is rarely missing.
+            if presence in (Presence.NEVER, Presence.UNNAMED):
+                state.note_key(name, presence, node, module, is_get=False)
+    return UNKNOWN
+
+
+def store(owner: RequestFrame | RequestData, key: Value) -> None:
+    """Remember a key or column that the code makes."""
+    name = text_of(key)
+    if isinstance(owner, RequestFrame) and name is not None:
+        owner.added.add(name)
+    elif isinstance(owner, RequestData) and name is not None:
+        owner.part = {**owner.part, "properties": {**owner.part.get("properties", {}), name: {}}}
+        owner.part = {**owner.part, "required": [*owner.part.get("required", ()), name]}

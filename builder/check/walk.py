@@ -1,0 +1,342 @@
+"""A walk through scoring code as the worker runs it: the module first, then the functions of its contract.
+
+Nothing is imported or run: statements are followed in order with what is known of each value. A condition that
+cannot be told is followed both ways, and what cannot be known is said nothing about.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import warnings
+from dataclasses import dataclass
+from posixpath import dirname
+
+from builder.bundle.model import Contract, SchemaScope
+from builder.check.file_calls import Use
+from builder.check.image_files import CODE_DIR, MODEL_DIR, ImageFiles
+from builder.check.subject import Subject
+from builder.check.values import (
+    NONE,
+    UNKNOWN,
+    Class,
+    Constant,
+    Function,
+    Library,
+    Module,
+    RequestData,
+    RequestText,
+    Value,
+    join_values,
+    truth,
+)
+from builder.check.walk_calls import Calls
+from builder.check.walk_state import Frame, KeyUse, PathUse, State, WalkEnded, variables_of_image
+
+_FILE_FAULTS = frozenset({"FileNotFoundError", "OSError", "IOError", "EnvironmentError", "Exception", "BaseException"})
+_KEY_FAULTS = frozenset({"KeyError", "LookupError", "Exception", "BaseException"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Walked:
+    """What a walk found."""
+
+    files: ImageFiles
+    path_uses: tuple[PathUse, ...] = ()
+    key_uses: tuple[KeyUse, ...] = ()
+    """Without those the code asks for before it reads them."""
+
+
+def walk_scoring(subject: Subject) -> Walked:
+    """Walk the scoring script of a bundle and everything of the bundle that it calls."""
+    bundle = subject.bundle
+    files = ImageFiles(bundle, subject.inventory)
+    script = bundle.scoring.script
+    if script is None:
+        return Walked(files=files)
+    roots = list(dict.fromkeys([dirname(script), ""]))
+    state = State(
+        files=files,
+        sources=subject.sources,
+        variables=variables_of_image(bundle.environment.variables),
+        roots=roots,
+    )
+    walk = Walk(state)
+    with contextlib.suppress(WalkEnded, RecursionError):  # what was found until then holds
+        walk.run(script, subject)
+    return Walked(
+        files=files,
+        path_uses=tuple(dict.fromkeys(state.path_uses)),
+        key_uses=tuple(dict.fromkeys(use for use in state.key_uses if use.key not in state.tested_keys)),
+    )
+
+
+class Walk(Calls):
+    """Statements."""
+
+    def run(self, script: str, subject: Subject) -> None:
+        """Walk the module of the script, then what its contract calls."""
+        name = script.rpartition("/")[2].removesuffix(".py")
+        module = self._load(name, script)
+        contract = subject.bundle.scoring.contract
+        if contract is Contract.PREDICT:
+            model = self._enter(module, "load", [Constant(MODEL_DIR)])
+            self._enter(module, "predict", [model, _records(subject)])
+        elif contract is Contract.AZURE:
+            self._enter(module, "init", [])
+            self._enter(module, "run", [RequestText(_body(subject))])
+
+    def _enter(self, module: Module, name: str, arguments: list[Value]) -> Value:
+        function = module.names.get(name, UNKNOWN)
+        return self.call_value(function, arguments, {}, ast.Constant(value=None))
+
+    # --- modules
+
+    def import_module(self, name: str) -> Module | None:
+        """Walk a module of the bundle, once."""
+        if name in self.state.modules:
+            return self.state.modules[name]
+        relative = name.replace(".", "/")
+        for root in self.state.roots:
+            stem = f"{root}/{relative}" if root else relative
+            for path in (f"{stem}/__init__.py", f"{stem}.py"):
+                if path in self.state.sources:
+                    return self._load(name, path)
+            if any(path.startswith(f"{stem}/") for path in self.state.sources):
+                module = Module(name, "")
+                self.state.modules[name] = module
+                return module
+        return None
+
+    def _load(self, name: str, path: str) -> Module:
+        module = Module(name, path)
+        self.state.modules[name] = module
+        module.names |= {"__file__": Constant(f"{CODE_DIR}/{path}"), "__name__": Constant(name)}
+        tree = self._parse(path)
+        if tree is not None:
+            self.walk_body(tree.body, Frame(module=module, names=module.names))
+        return module
+
+    def _parse(self, path: str) -> ast.Module | None:
+        if path not in self.state.trees:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    self.state.trees[path] = ast.parse(self.state.sources[path])
+                except (SyntaxError, ValueError, RecursionError, MemoryError):
+                    self.state.trees[path] = None
+        return self.state.trees[path]
+
+    # --- statements
+
+    def walk_body(self, body: list[ast.stmt], frame: Frame) -> bool:
+        """Walk statements; return False when what follows them is not reached."""
+        return all(self._walk(statement, frame) for statement in body)
+
+    def _walk(self, node: ast.stmt, frame: Frame) -> bool:
+        match node:
+            case ast.Expr(value=value):
+                self.evaluate(value, frame)
+            case ast.Assign(targets=targets, value=value):
+                result = self.evaluate(value, frame)
+                for target in targets:
+                    self.bind(target, result, frame)
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                self.bind(target, self.evaluate(value, frame), frame)
+            case ast.AugAssign(target=ast.expr() as target, op=op, value=value):
+                joined = self.evaluate(ast.copy_location(ast.BinOp(_loaded(target), op, value), node), frame)
+                self.bind(target, joined, frame)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                is_inner = frame.names is not frame.module.names
+                around = {**frame.around, **frame.names} if is_inner else {}
+                self.bind(ast.Name(name), Function(node, frame.module, around=around), frame)
+            case ast.ClassDef():
+                self._walk_class(node, frame)
+            case ast.Return(value=value):
+                frame.returned.append(self.evaluate(value, frame) if value is not None else NONE)
+                return False
+            case ast.Raise():
+                return False
+            case ast.Continue() | ast.Break():
+                return False
+            case ast.If():
+                return self._walk_if(node, frame)
+            case ast.For(target=target, iter=source) | ast.AsyncFor(target=target, iter=source):
+                self._walk_loop(node, target, source, frame)
+            case ast.While():
+                return self._walk_while(node, frame)
+            case ast.With(items=items, body=body) | ast.AsyncWith(items=items, body=body):
+                return self._walk_with(items, body, frame)
+            case ast.Try() | ast.TryStar():
+                return self._walk_try(node, frame)
+            case ast.Assert(test=test):
+                if truth(self.evaluate(test, frame)) is False:
+                    self._note_demand(test, frame)
+            case ast.Global(names=names):
+                frame.shared |= set(names)
+            case ast.Import() | ast.ImportFrom():
+                self._walk_import(node, frame)
+            case ast.Match(subject=subject, cases=cases):
+                self.evaluate(subject, frame)
+                return self._walk_branches([case.body for case in cases], frame)
+            case ast.Delete(targets=targets):
+                for target in targets:
+                    if isinstance(target, ast.Name):
+                        self.bind(target, UNKNOWN, frame)
+            case _:
+                pass
+        return True
+
+    def _walk_class(self, node: ast.ClassDef, frame: Frame) -> None:
+        kind = Class(node, frame.module, bases=tuple(self.evaluate(base, frame) for base in node.bases))
+        around = {**frame.around, **frame.names} if frame.names is not frame.module.names else {}
+        self.walk_body(node.body, Frame(module=frame.module, names=kind.names, around=around))
+        self.bind(ast.Name(node.name), kind, frame)
+
+    def _walk_if(self, node: ast.If, frame: Frame) -> bool:
+        answer = truth(self.evaluate(node.test, frame))
+        if answer is not None:
+            body = node.body if answer else node.orelse
+            if body and isinstance(body[-1], ast.Raise):
+                self._note_demand(node.test, frame)
+            return self.walk_body(body, frame)
+        return self._walk_branches([node.body, node.orelse], frame)
+
+    def _walk_branches(self, bodies: list[list[ast.stmt]], frame: Frame) -> bool:
+        """Walk each on its own, then go on with what any of them may have left."""
+        before = dict(frame.names)
+        after: list[dict[str, Value]] = []
+        for body in bodies:
+            frame.names.clear()
+            frame.names |= before
+            with self.state.doubt():
+                if self.walk_body(body, frame):
+                    after.append(dict(frame.names))
+        frame.names.clear()
+        frame.names |= before
+        for name in dict.fromkeys(name for names in after for name in names):
+            values = [names.get(name, UNKNOWN) for names in after]
+            frame.names[name] = values[0] if all(value is values[0] for value in values) else join_values(values)
+        return bool(after)
+
+    def _walk_loop(self, node: ast.For | ast.AsyncFor, target: ast.expr, source: ast.expr, frame: Frame) -> None:
+        _, items = self.items_of(self.evaluate(source, frame))
+        for item in items:
+            self.bind(target, item, frame)
+            self.walk_body(node.body, frame)
+        self.walk_body(node.orelse, frame)
+
+    def _walk_while(self, node: ast.While, frame: Frame) -> bool:
+        if truth(self.evaluate(node.test, frame)) is False:
+            return self.walk_body(node.orelse, frame)
+        return self._walk_branches([node.body, node.orelse], frame) or True
+
+    def _walk_with(self, items: list[ast.withitem], body: list[ast.stmt], frame: Frame) -> bool:
+        files = keys = False
+        for item in items:
+            value = self.evaluate(item.context_expr, frame)
+            if item.optional_vars is not None:
+                self.bind(item.optional_vars, value, frame)
+            if isinstance(item.context_expr, ast.Call) and _is_suppress(item.context_expr.func):
+                names = {ast.unparse(argument) for argument in item.context_expr.args}
+                files, keys = files or bool(names & _FILE_FAULTS), keys or bool(names & _KEY_FAULTS)
+        with self.state.guard(files=files, keys=keys):
+            return self.walk_body(body, frame) or files or keys
+
+    def _walk_try(self, node: ast.Try | ast.TryStar, frame: Frame) -> bool:
+        files = any(_goes_on(handler, _FILE_FAULTS) for handler in node.handlers)
+        keys = any(_goes_on(handler, _KEY_FAULTS) for handler in node.handlers)
+        with self.state.guard(files=files, keys=keys):
+            is_open = self.walk_body(node.body, frame)
+        if is_open:
+            is_open = self.walk_body(node.orelse, frame)
+        before = dict(frame.names)
+        for handler in node.handlers:
+            with self.state.silence():
+                reaches_end = self.walk_body(handler.body, frame)
+            after = dict(frame.names)
+            frame.names.clear()
+            frame.names |= before
+            if reaches_end:
+                for name, value in after.items():
+                    known = frame.names.get(name)
+                    frame.names[name] = value if known is value else join_values([known or UNKNOWN, value])
+            is_open = is_open or reaches_end
+        return self.walk_body(node.finalbody, frame) and is_open
+
+    def _walk_import(self, node: ast.Import | ast.ImportFrom, frame: Frame) -> None:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                name = alias.name if alias.asname else alias.name.partition(".")[0]
+                module = self.import_module(name)
+                if module is not None and not alias.asname and "." in alias.name:
+                    self.import_module(alias.name)
+                self.bind(ast.Name(alias.asname or name), module or Library(name), frame)
+            return
+        base = _absolute_name(node, frame.module)
+        module = self.import_module(base) if base else None
+        for alias in node.names:
+            if alias.name == "*":
+                if module is not None:
+                    frame.names |= {name: value for name, value in module.names.items() if not name.startswith("_")}
+                continue
+            value: Value | None = None
+            if module is not None:
+                value = module.names.get(alias.name) or self.import_module(f"{base}.{alias.name}") or UNKNOWN
+            self.bind(ast.Name(alias.asname or alias.name), value or Library(f"{base}.{alias.name}"), frame)
+
+    def _note_demand(self, test: ast.expr, frame: Frame) -> None:
+        """The code raises because a path is not there: note the path as one that is read."""
+        for inner in ast.walk(test):
+            if not isinstance(inner, ast.Call) or not isinstance(inner.func, ast.Attribute):
+                continue
+            kind = inner.func.attr
+            if kind in {"exists", "isfile", "isdir"} and inner.args:
+                path = self.evaluate(inner.args[0], frame)
+            elif kind in {"exists", "is_file", "is_dir"} and not inner.args:
+                path = self.evaluate(inner.func.value, frame)
+            else:
+                continue
+            self.state.note_path(Use.READ_ANY, path, inner, kind, frame.module)
+
+
+def _records(subject: Subject) -> Value:
+    """Return what ``predict`` gets: a list of records, which the schema describes when its scope is a record."""
+    schemas = subject.bundle.schemas
+    if schemas.request is None:
+        return UNKNOWN
+    if schemas.scope is SchemaScope.RECORD:
+        return RequestData({"type": "array", "items": schemas.request}, schemas.request)
+    return UNKNOWN
+
+
+def _body(subject: Subject) -> RequestData:
+    schemas = subject.bundle.schemas
+    if schemas.request is None:
+        return RequestData({}, {})
+    return RequestData(schemas.request, schemas.request, may_be_batch=schemas.scope is SchemaScope.RECORD)
+
+
+def _goes_on(handler: ast.ExceptHandler, faults: frozenset[str]) -> bool:
+    """Tell whether a handler catches such a fault and does not raise it again."""
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    names = {"BaseException" if kind is None else ast.unparse(kind).rpartition(".")[2] for kind in kinds}
+    return bool(names & faults) and not any(isinstance(inner, ast.Raise) for inner in handler.body)
+
+
+def _is_suppress(function: ast.expr) -> bool:
+    return ast.unparse(function).rpartition(".")[2] == "suppress"
+
+
+def _loaded(target: ast.expr) -> ast.expr:
+    return target
+
+
+def _absolute_name(node: ast.ImportFrom, module: Module) -> str:
+    """Return the dotted name ``from … import`` means."""
+    if not node.level:
+        return node.module or ""
+    parts = module.name.split(".")
+    is_package = module.path.endswith("__init__.py") or not module.path
+    kept = parts[: len(parts) - node.level + is_package]
+    return ".".join([*kept, *([node.module] if node.module else [])])

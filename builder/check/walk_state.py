@@ -1,0 +1,179 @@
+"""What a walk through scoring code knows while it goes, and what it notes for the rules."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from builder.check.file_calls import Use
+from builder.check.image_files import CODE_DIR, MODEL_DIR, ImageFiles
+from builder.check.schema_parts import Presence
+from builder.check.values import Module, Value
+
+MOST_STEPS = 60_000
+"""Expressions looked at in one walk; what lies beyond is not judged."""
+DEEPEST = 24
+"""Calls within calls that are followed."""
+
+
+class WalkEnded(Exception):  # noqa: N818 - it is no error: the code is longer than anyone's scoring script
+    """The walk has taken as many steps as it may."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PathUse:
+    """A path that code reads, writes or looks for, when it runs in the image."""
+
+    use: Use
+    value: Value
+    call: str
+    """As it is written: ``joblib.load``."""
+    module: str
+    line: int
+    column: int
+    folder: str | None
+    """The current folder at that moment, or None when it cannot be told."""
+    is_certain: bool
+    """False below a condition that cannot be told."""
+    is_guarded: bool
+    """True inside a ``try`` that goes on when the file is missing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyUse:
+    """A key that code reads from what came with a request, by a subscript or ``get``."""
+
+    key: str
+    presence: Presence
+    is_get: bool
+    is_guarded: bool
+    module: str
+    line: int
+    column: int
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class Frame:
+    """The names of a function that is being walked, or of a module."""
+
+    module: Module
+    names: dict[str, Value]
+    around: Mapping[str, Value] = field(default_factory=dict)
+    shared: set[str] = field(default_factory=set)
+    """Names declared ``global``."""
+    returned: list[Value] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, slots=True)
+class CallSite:
+    """A call with what is given to it."""
+
+    arguments: list[Value]
+    keywords: dict[str, Value]
+    node: ast.Call
+    module: Module
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class State:
+    """One walk."""
+
+    files: ImageFiles
+    sources: Mapping[str, bytes]
+    variables: Mapping[str, str]
+    """Environment variables the image has."""
+    roots: list[str]
+    """Folders of the bundle on ``sys.path``, first one first; ``""`` is the bundle itself."""
+    folder: str | None = CODE_DIR
+    path_uses: list[PathUse] = field(default_factory=list)
+    key_uses: list[KeyUse] = field(default_factory=list)
+    tested_keys: set[str] = field(default_factory=set)
+    """Keys the code asks for before it reads them: ``"x" in record``."""
+    modules: dict[str, Module] = field(default_factory=dict)
+    trees: dict[str, ast.Module | None] = field(default_factory=dict)
+    calls: list[ast.AST] = field(default_factory=list)
+    steps: int = 0
+    doubts: int = 0
+    """How many conditions around could not be told."""
+    guards: int = 0
+    """How many ``try`` around go on when a file is missing."""
+    key_guards: int = 0
+    silences: int = 0
+    """Above zero nothing is noted: the code runs only after a failure that is not known to happen."""
+
+    def step(self) -> None:
+        """Count one expression."""
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise WalkEnded
+
+    def note_path(self, use: Use, value: Value, node: ast.expr, call: str, module: Module) -> None:
+        """Note the use of a path."""
+        if self.silences:
+            return
+        self.path_uses.append(
+            PathUse(
+                use=use,
+                value=value,
+                call=call,
+                module=module.path,
+                line=node.lineno,
+                column=node.col_offset + 1,
+                folder=self.folder,
+                is_certain=not self.doubts,
+                is_guarded=bool(self.guards),
+            )
+        )
+
+    def note_key(self, key: str, presence: Presence, node: ast.expr, module: Module, *, is_get: bool) -> None:
+        """Note the use of a key of a request."""
+        if self.silences:
+            return
+        self.key_uses.append(
+            KeyUse(
+                key=key,
+                presence=presence,
+                is_get=is_get,
+                is_guarded=bool(self.key_guards),
+                module=module.path,
+                line=node.lineno,
+                column=node.col_offset + 1,
+            )
+        )
+
+    @contextmanager
+    def doubt(self) -> Iterator[None]:
+        """Walk what may not run."""
+        self.doubts += 1
+        try:
+            yield
+        finally:
+            self.doubts -= 1
+
+    @contextmanager
+    def silence(self) -> Iterator[None]:
+        """Walk without noting anything."""
+        self.silences += 1
+        try:
+            yield
+        finally:
+            self.silences -= 1
+
+    @contextmanager
+    def guard(self, *, files: bool, keys: bool) -> Iterator[None]:
+        """Walk the body of a ``try``."""
+        self.guards += files
+        self.key_guards += keys
+        try:
+            yield
+        finally:
+            self.guards -= files
+            self.key_guards -= keys
+
+
+def variables_of_image(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables whose values are known: the bundle's, and those every image has."""
+    ours = {"AZUREML_MODEL_DIR": MODEL_DIR, "HOME": "/tmp", "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}  # noqa: S108
+    return {**ours, **{name: str(value) for name, value in given.items()}, "AZUREML_MODEL_DIR": MODEL_DIR}

@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+from bundle_subjects import NAMES, Files, loud, read_example, read_subject, write_files
+
+from builder.check.finding import Finding
+from builder.check.paths import find_paths
+
+YAML = """\
+name: churn
+version: 1.0.0
+model: {path: %s}
+scoring: {script: %s, sources: [%s]}
+environment: {python: "3.11", requirements: [], variables: {CONFIG: settings.json, STAGE: live}}
+"""
+FILES = {
+    "model/churn.joblib": b"\x80\x04N.",
+    "settings.json": "{}",
+    "vocab.txt": "a",
+    "src/words.txt": "b",
+    "left/out.csv": "c",
+    "model/encoder.pkl": b"\x80\x04N.",
+}
+
+
+def check(
+    tmp_path: Path,
+    load: str,
+    *,
+    before: str = "",
+    predict: str = "return records",
+    model: str = "model/churn.joblib",
+    script: str = "score.py",
+    sources: str = "settings.json, src/",
+    more: Files | None = None,
+) -> list[Finding]:
+    code = f"{before}\n\ndef load(model_dir):\n{textwrap.indent(load, '    ')}\n"
+    code += f"\ndef predict(model, records):\n{textwrap.indent(predict, '    ')}\n"
+    text = YAML % (model, script, sources)
+    root = write_files(tmp_path / "bundle", {**FILES, "bundle.yaml": text, script: code, **(more or {})})
+    return list(find_paths(read_subject(root)))
+
+
+def ids(findings: list[Finding]) -> list[str]:
+    return [f"{finding.rule.id} {finding.severity}" for finding in findings]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_examples_are_without_fault(name: str, tmp_path: Path) -> None:
+    assert loud(find_paths(read_example(name, tmp_path))) == []
+
+
+GOOD = {
+    "os.path.join": "import joblib, os\nreturn joblib.load(os.path.join(model_dir, 'churn.joblib'))",
+    "pathlib": "import joblib\nfrom pathlib import Path\nreturn joblib.load(Path(model_dir) / 'churn.joblib')",
+    "a format": "import joblib\nreturn joblib.load(f'{model_dir}/churn.joblib')",
+    "format()": "import joblib\nreturn joblib.load('{}/{}.joblib'.format(model_dir, 'churn'))",
+    "percent": "import joblib\nreturn joblib.load('%s/churn.%s' % (model_dir, 'joblib'))",
+    "plus": "import joblib\nreturn joblib.load(model_dir + '/churn.joblib')",
+    "join of a list": "import joblib\nreturn joblib.load('/'.join([model_dir, 'churn.joblib']))",
+    "variable": "import joblib, os\nreturn joblib.load(os.environ['AZUREML_MODEL_DIR'] + '/churn.joblib')",
+    "variable with a default": "import os\nreturn open(os.getenv('AZUREML_MODEL_DIR', '/home/me/m') + '/churn.joblib')",
+    "bundle's own variable": "import os\nreturn open(os.environ['CONFIG'])",
+    "relative to the code": "return open('settings.json')",
+    "a source's folder": "return open('src/words.txt')",
+    "the script's own folder": "from pathlib import Path\nreturn (Path(__file__).parent / 'settings.json').read_text()",
+    "dirname of the file": (
+        "import os\nreturn open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'settings.json'))"
+    ),
+    "resolved": "from pathlib import Path\nreturn open(Path(__file__).resolve().parent.joinpath('src', 'words.txt'))",
+    "cwd": "import os\nreturn open(os.path.join(os.getcwd(), 'settings.json'))",
+    "changed directory": "import os\nos.chdir('src')\nreturn open('words.txt')",
+    "absolute path of the image": "return open('/opt/model/model/churn.joblib', 'rb')",
+    "listed": "import os\nreturn [open(os.path.join(model_dir, name), 'rb') for name in os.listdir(model_dir)]",
+    "globbed": "import glob\nreturn open(glob.glob(model_dir + '/*.joblib')[0], 'rb')",
+    "path globbed": "from pathlib import Path\nreturn open(next(Path(model_dir).glob('*.joblib')), 'rb')",
+    "unknown part": "import json\nreturn open(model_dir + '/' + json.loads('[]')[0])",
+    "unknown variable": "import os\nreturn open(os.environ['SOMEWHERE'] + '/x')",
+    "a url": "import pandas as pd\nreturn pd.read_csv('s3://bucket/x.csv')",
+    "a registered model": "import mlflow\nreturn mlflow.pyfunc.load_model('models:/churn/3')",
+    "a name of a hub": "import spacy\nreturn spacy.load('en_core_web_sm')",
+    "a hub's repository": "from transformers import AutoModel\nreturn AutoModel.from_pretrained('org/model')",
+    "the base's file": "return open('/etc/os-release')",
+    "a mounted file": "return open('/mnt/secrets/key')",
+    "written to tmp": "open('/tmp/x', 'w').write('a')\nimport tempfile\nreturn tempfile.mkdtemp()",
+    "read back from tmp": "return open('/tmp/x')",
+    "standard output": "return open('/dev/stdout', 'w')",
+    "home is tmp": "import os\nos.makedirs(os.path.expanduser('~/.cache/x'), exist_ok=True)",
+    "guarded by exists": "import os\nif os.path.exists('vocab.txt'):\n    return open('vocab.txt')",
+    "guarded by a fallback": (
+        "from pathlib import Path\np = Path('vocab.txt')\n"
+        "if not p.exists():\n    p = Path('settings.json')\nreturn p.read_text()"
+    ),
+    "guarded by return": "import os\nif not os.path.isfile('vocab.txt'):\n    return None\nreturn open('vocab.txt')",
+    "guarded by try": "try:\n    return open('vocab.txt')\nexcept FileNotFoundError:\n    return None",
+    "guarded by suppress": "import contextlib\nwith contextlib.suppress(OSError):\n    return open('vocab.txt')",
+    "one of two may be": "import os\npath = 'vocab.txt' if os.getpid() else 'settings.json'\nreturn open(path)",
+    "a default that is there": "import os\nreturn open(os.getenv('OTHER', 'settings.json'))",
+    "a model of memory": "import sqlite3\nreturn sqlite3.connect(':memory:')",
+    "an open file": "import pickle\nwith open(model_dir + '/churn.joblib', 'rb') as f:\n    return pickle.load(f)",
+    "a keyword": "import joblib\nreturn joblib.load(filename=model_dir + '/churn.joblib')",
+    "a buffer": "import io, pandas as pd\nreturn pd.read_csv(io.StringIO('a,b'))",
+    "main is never run": "return 1\nif __name__ == '__main__':\n    open('nowhere.csv')",
+    "a folder where folders are read": "import pandas as pd\nreturn pd.read_parquet(model_dir)",
+    "a check of the stage": "import os\nif os.environ['STAGE'] == 'dev':\n    return open('/home/me/x')",
+}
+
+
+@pytest.mark.parametrize("code", GOOD.values(), ids=GOOD)
+def test_paths_that_resolve_in_the_image_or_cannot_be_told_are_left_alone(code: str, tmp_path: Path) -> None:
+    assert check(tmp_path, code) == []
+
+
+BAD = {
+    "misspelt": ("import joblib\nreturn joblib.load(model_dir + '/chrun.joblib')", "KILN401 error"),
+    "the bundle's folder": ("import joblib\nreturn joblib.load(model_dir + '/model/churn.joblib')", "KILN401 error"),
+    "a relative model": ("import joblib\nreturn joblib.load('model/churn.joblib')", "KILN401 error"),
+    "nowhere": ("return open('nowhere.bin')", "KILN401 error"),
+    "a folder": ("import joblib\nreturn joblib.load(model_dir)", "KILN401 error"),
+    "xgboost": (
+        "import xgboost as xgb\nbooster = xgb.Booster()\nbooster.load_model(model_dir + '/m.json')",
+        "KILN401 error",
+    ),
+    "demanded": (
+        "import os\nif not os.path.exists(model_dir + '/x.bin'):\n    raise FileNotFoundError('x.bin')",
+        "KILN401 error",
+    ),
+    "asserted": ("from pathlib import Path\nassert (Path(model_dir) / 'x.bin').is_file()", "KILN401 error"),
+    "pandas": ("import pandas as pd\nreturn pd.read_csv('nowhere.csv')", "KILN401 error"),
+    "numpy": ("import numpy as np\nreturn np.load(model_dir + '/weights.npy')", "KILN401 error"),
+    "torch": ("import torch\nreturn torch.load(f'{model_dir}/net.pt')", "KILN401 error"),
+    "read_text": (
+        "from pathlib import Path\nreturn Path(__file__).with_name('labels.txt').read_text()",
+        "KILN401 error",
+    ),
+    "a default": ("import os\nreturn open(os.getenv('WHERE', 'nowhere.bin'))", "KILN401 warning"),
+    "below an unknown condition": ("import os\nif os.getpid():\n    return open('nowhere.bin')", "KILN401 warning"),
+    "home": ("return open('/home/ann/churn/model.pkl')", "KILN402 error"),
+    "mac": ("return open('/Users/ann/model.pkl')", "KILN402 error"),
+    "windows": ("return open('C:\\\\Users\\\\ann\\\\model.pkl')", "KILN402 error"),
+    "windows slashes": ("return open('D:/models/model.pkl')", "KILN402 error"),
+    "tilde": ("import os\nreturn open(os.path.expanduser('~/model.pkl'))", "KILN402 error"),
+    "home()": ("from pathlib import Path\nreturn (Path.home() / 'model.pkl').read_bytes()", "KILN402 error"),
+    "a notebook's disk": ("return open('/content/drive/model.pkl')", "KILN402 error"),
+    "a search path": ("import sys\nsys.path.append('/home/ann/lib')", "KILN402 error"),
+    "a dev branch": ("import os\nif os.environ.get('DEV'):\n    return open('/home/ann/x')", "KILN402 warning"),
+    "beside the script": ("return open('vocab.txt')", "KILN403 error"),
+    "in a folder beside": (
+        "import os\nreturn open(os.path.join(os.path.dirname(__file__), 'left/out.csv'))",
+        "KILN403 error",
+    ),
+    "beside the model": ("import pickle\nreturn pickle.load(open(model_dir + '/encoder.pkl', 'rb'))", "KILN403 error"),
+    "a log": ("import logging\nlogging.basicConfig(filename='app.log')", "KILN404 error"),
+    "a log's handler": ("import logging\nreturn logging.FileHandler('/opt/model/logs/x.log')", "KILN404 error"),
+    "written": ("open('out.csv', 'w').write('a')", "KILN404 error"),
+    "made": ("import os\nos.makedirs('cache', exist_ok=True)", "KILN404 error"),
+    "dumped": ("import joblib\njoblib.dump(1, model_dir + '/again.joblib')", "KILN404 error"),
+    "appended": ("from pathlib import Path\nPath('log.txt').open('a')", "KILN404 error"),
+    "empty glob": ("import glob\nreturn glob.glob(model_dir + '/*.pkl')", "KILN405 warning"),
+    "empty path glob": ("from pathlib import Path\nreturn list(Path(model_dir).rglob('*.onnx'))", "KILN405 warning"),
+}
+
+
+@pytest.mark.parametrize(("code", "expected"), BAD.values(), ids=BAD)
+def test_paths_that_are_wrong_are_found(code: str, expected: str, tmp_path: Path) -> None:
+    assert ids(check(tmp_path, code)) == [expected]
+
+
+def test_a_misspelt_model_is_told_with_line_and_name(tmp_path: Path) -> None:
+    (finding,) = check(tmp_path, "import joblib\nreturn joblib.load(model_dir + '/chrun.joblib')")
+    assert str(finding.place) == "score.py:5:12"
+    assert finding.message == "joblib.load opens /opt/model/model/chrun.joblib, which is not in the image"
+    assert finding.remedy == 'write os.path.join(model_dir, "churn.joblib"); /opt/model/model holds churn.joblib'
+
+
+def test_a_model_loaded_relative_to_the_bundle_is_sent_to_the_model_directory(tmp_path: Path) -> None:
+    (finding,) = check(tmp_path, "import joblib\nreturn joblib.load('model/churn.joblib')")
+    assert finding.remedy == 'write os.path.join(model_dir, "churn.joblib"): that is where it stands in the image'
+
+
+def test_a_file_left_out_is_told_with_what_to_add(tmp_path: Path) -> None:
+    (finding,) = check(tmp_path, "return open('vocab.txt')")
+    assert (
+        finding.message
+        == "open opens /opt/model/code/vocab.txt; vocab.txt is in the bundle, but does not enter the image"
+    )
+    assert finding.remedy == "add vocab.txt to scoring.sources"
+
+
+def test_a_path_of_another_machine_is_told_with_the_file_of_that_name(tmp_path: Path) -> None:
+    (finding,) = check(tmp_path, "return open('/home/ann/work/churn.joblib', 'rb')")
+    assert finding.message == "open uses /home/ann/work/churn.joblib, a path of another machine"
+    assert finding.remedy == 'write os.path.join(model_dir, "churn.joblib")'
+
+
+def test_a_model_folder_keeps_its_name_below_the_model_directory(tmp_path: Path) -> None:
+    good = (
+        "import joblib\nreturn [joblib.load(model_dir + '/model/' + name) for name in ('churn.joblib', 'encoder.pkl')]"
+    )
+    assert check(tmp_path, good, model="model") == []
+    (finding,) = check(tmp_path, "import joblib\nreturn joblib.load(model_dir + '/encoder.pkl')", model="model")
+    assert finding.remedy == 'write os.path.join(model_dir, "model/encoder.pkl"): that is where it stands in the image'
+
+
+def test_relative_paths_are_of_the_code_and_not_of_the_scripts_own_folder(tmp_path: Path) -> None:
+    (finding,) = check(tmp_path, "return open('words.txt')", script="src/score.py", sources="src/words.txt")
+    assert ids([finding]) == ["KILN401 error"]
+    assert (
+        finding.remedy == 'write "src/words.txt" relative to the code\'s folder: that is where it stands in the image'
+    )
+    assert check(tmp_path, "return open('src/words.txt')", script="src/score.py", sources="src/words.txt") == []
+
+
+def test_functions_are_followed_with_what_they_are_given(tmp_path: Path) -> None:
+    before = (
+        "def read(folder, name='vocab.txt'):\n    with open(f'{folder}/{name}') as file:\n        return file.read()"
+    )
+    assert check(tmp_path, "return read('src', 'words.txt')", before=before) == []
+    assert ids(check(tmp_path, "return read('src')", before=before)) == ["KILN401 error"]
+
+
+def test_what_is_never_called_is_not_judged(tmp_path: Path) -> None:
+    before = "def train():\n    return open('/home/ann/train.csv')"
+    assert check(tmp_path, "return 1", before=before) == []
+
+
+def test_classes_are_followed(tmp_path: Path) -> None:
+    before = textwrap.dedent(
+        """\
+        import os, joblib
+        class Scorer:
+            NAME = 'churn.joblib'
+            def __init__(self, folder):
+                self.folder = folder
+            @property
+            def path(self):
+                return os.path.join(self.folder, self.NAME)
+            def read(self, extra=None):
+                return joblib.load(extra or self.path)
+        """
+    )
+    assert check(tmp_path, "return Scorer(model_dir).read()", before=before) == []
+    assert ids(check(tmp_path, "return Scorer(model_dir + '/v1').read()", before=before)) == ["KILN401 error"]
+    assert ids(check(tmp_path, "return Scorer(model_dir).read('no.bin')", before=before)) == ["KILN401 error"]
+
+
+def test_modules_of_the_bundle_are_followed(tmp_path: Path) -> None:
+    more = {
+        "lib/__init__.py": "",
+        "lib/settings.py": "from pathlib import Path\nHERE = Path(__file__).parent\nNAME = 'churn.joblib'\n",
+        "lib/reading.py": "from .settings import HERE\n\ndef words():\n    return (HERE / 'words.txt').read_text()\n",
+        "lib/words.txt": "a",
+    }
+    before = "import joblib\nfrom lib import settings\nfrom lib.reading import words\nimport lib.reading as again"
+    code = "words()\nagain.words()\nreturn joblib.load(model_dir + '/' + settings.NAME)"
+    assert check(tmp_path, code, before=before, sources="lib/", more=more) == []
+    found = check(tmp_path, code, before=before, sources="lib/__init__.py, lib/settings.py, lib/reading.py", more=more)
+    assert ids(found) == ["KILN403 error"]
+    assert str(found[0].place) == "lib/reading.py:4:12"
+
+
+def test_what_requests_do_is_judged_too(tmp_path: Path) -> None:
+    predict = "with open('requests.log', 'a') as log:\n    log.write('x')\nreturn records"
+    assert ids(check(tmp_path, "return 1", predict=predict)) == ["KILN404 error"]
+
+
+def test_azure_scripts_are_walked_from_init_and_run(tmp_path: Path) -> None:
+    code = textwrap.dedent(
+        """\
+        import os, joblib
+        def init():
+            global model, path
+            path = os.path.join(os.getenv('AZUREML_MODEL_DIR'), 'model', 'churn.joblib')
+            model = joblib.load(path)
+        def run(raw_data):
+            open(path)
+            return 1
+        """
+    )
+    root = write_files(
+        tmp_path / "bundle", {**FILES, "bundle.yaml": YAML % ("model/churn.joblib", "score.py", ""), "score.py": code}
+    )
+    findings = list(find_paths(read_subject(root)))
+    assert [(f.rule.id, f.place.line) for f in findings] == [("KILN401", 5), ("KILN401", 7)]
+
+
+def test_a_script_that_never_ends_is_left_in_time(tmp_path: Path) -> None:
+    before = "def a(n):\n    return b(n) + b(n) + b(n)\ndef b(n):\n    return c(n) + c(n) + c(n)\n"
+    before += "".join(
+        f"def {one}(n):\n    return {two}(n) + {two}(n) + {two}(n)\n"
+        for one, two in zip("cdefghijklm", "defghijklmn", strict=True)
+    )
+    before += "def n(n):\n    while True:\n        n(n)\n"
+    assert check(tmp_path, "a(1)\nreturn open('nowhere')", before=before) == []
+
+
+def test_what_is_not_python_is_left_alone(tmp_path: Path) -> None:
+    more = {"lib/broken.py": "def (:"}
+    assert check(tmp_path, "import lib.broken\nreturn 1", sources="lib/", more=more) == []
