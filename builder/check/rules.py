@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from builder.check import imports, paths, pickles, samples, secrets, settings, weight
+from builder.check import imports, libraries, paths, pickles, samples, secrets, settings, weight
 from builder.check.finding import Finding, Rule
 from builder.check.subject import Subject
 
@@ -13,6 +13,7 @@ Groups = tuple[tuple[tuple[Rule, ...], Group], ...]
 
 GROUPS: Groups = (
     (imports.RULES, imports.find_imports),
+    (libraries.RULES, libraries.find_libraries),
     (pickles.RULES, pickles.find_pickles),
     (paths.RULES, paths.find_paths),
     (samples.RULES, samples.find_samples),
