@@ -163,6 +163,9 @@ def debian_package(library: str, base: str) -> str | None:
     if found := _XCB.match(library):
         return f"libxcb-{found[1]}{found[2]}"
     name = _EXACT.get(library)
+    while name is None and re.search(r"\.so\.\d+\.", library):  # some ask for libgomp.so.1.0.0
+        library = library.rpartition(".")[0]
+        name = _EXACT.get(library)
     if name is None or re.search(r"debian-?1[012]\b|bookworm|bullseye|buster", base):
         return name
     return _LATER.get(name, name)

@@ -66,6 +66,8 @@ class _Need:
     distribution: str
     name: str
     by: tuple[SharedLibrary, ...]
+    is_optional: bool
+    """True when only libraries need it that their package loads when they can be, and does without otherwise."""
 
 
 def find_libraries(subject: Subject) -> Iterable[Finding]:
@@ -77,10 +79,12 @@ def find_libraries(subject: Subject) -> Iterable[Finding]:
     for need in _unmet(subject, wheels):
         owners = _owners(need.name, wheels, subject.platform.architecture)
         if is_of_driver(need.name):
-            yield _finding(DRIVER_LIBRARY, subject, need, "comes with the accelerator's driver", DRIVER_LIBRARY.remedy)
+            yield _finding(
+                DRIVER_LIBRARY, subject, need, "comes with the accelerator's driver", remedy=DRIVER_LIBRARY.remedy
+            )
         elif owners:
             text = f"only {', '.join(owners)} has, in a folder it does not look in"
-            yield _finding(BORROWED_LIBRARY, subject, need, text, f"import {owners[0]} first")
+            yield _finding(BORROWED_LIBRARY, subject, need, text, remedy=f"import {owners[0]} first")
         else:
             if reached is None:
                 reached = reached_distributions(subject, wheels)
@@ -104,16 +108,18 @@ def _missing(subject: Subject, need: _Need, *, is_reached: bool) -> Finding:
         remedy += f"; or require {need.distribution}-headless, which needs none of these"
     level = None
     text = "is neither in a wheel, nor the base, nor a system package"
-    if all(_is_optional(library.path) for library in need.by):
+    if need.is_optional:
         level = Level.NOTE
         text += "; the package does without it"
     elif not is_reached:
         level = Level.WARNING
         text += "; nothing seems to import the package"
-    return _finding(MISSING_LIBRARY, subject, need, text, remedy, level)
+    return _finding(MISSING_LIBRARY, subject, need, text, remedy=remedy, level=level)
 
 
-def _finding(rule: Rule, subject: Subject, need: _Need, text: str, remedy: str, level: Level | None = None) -> Finding:
+def _finding(
+    rule: Rule, subject: Subject, need: _Need, text: str, *, remedy: str, level: Level | None = None
+) -> Finding:
     first, *others = sorted(library.path for library in need.by)
     more = f" and {len(others)} more" if others else ""
     place = requirement_place(subject, need.distribution)
@@ -132,6 +138,7 @@ def _unmet(subject: Subject, wheels: Mapping[str, WheelIndex]) -> Iterator[_Need
     files = {library.path for index in wheels.values() for library in index.libraries}
     for distribution, index in sorted(wheels.items()):
         own = _names(index, architecture)
+        loaded = _loaded(index, architecture)
         needs: dict[str, list[SharedLibrary]] = {}
         for library in index.libraries:
             if library.machine != architecture or _TESTS & set(library.path.split("/")[:-1]):
@@ -142,7 +149,30 @@ def _unmet(subject: Subject, wheels: Mapping[str, WheelIndex]) -> Iterator[_Need
                     continue
                 needs.setdefault(base, []).append(library)
         for name, by in sorted(needs.items()):
-            yield _Need(distribution=distribution, name=name, by=tuple(by))
+            surely = [library for library in by if library.path in loaded]
+            yield _Need(distribution=distribution, name=name, by=tuple(surely or by), is_optional=not surely)
+
+
+def _loaded(index: WheelIndex, architecture: str) -> set[str]:
+    """Return the paths of what importing the package may load: all but plugins, and what only plugins need."""
+    by_name: dict[str, list[SharedLibrary]] = {}
+    for library in index.libraries:
+        for name in {posixpath.basename(library.path), library.soname or ""}:
+            by_name.setdefault(name, []).append(library)
+    todo = [
+        library
+        for library in index.libraries
+        if library.machine == architecture
+        and not library.path.partition("/")[0].endswith(".libs")
+        and not _is_optional(library.path)
+    ]
+    loaded: set[str] = set()
+    while todo:
+        library = todo.pop()
+        if library.path not in loaded:
+            loaded.add(library.path)
+            todo += [other for name in library.needed for other in by_name.get(posixpath.basename(name), ())]
+    return loaded
 
 
 def _names(index: WheelIndex, architecture: str) -> set[str]:
