@@ -25,6 +25,8 @@ _COMMANDS = {
     "test": "run the exact image in smoke tests",
     "run": "run the image in the foreground, as hardened as in production",
     "push": "publish the tested image, byte for byte",
+    "verify": "build an image again from its sources, and say whether it is the same",
+    "diff": "say in what two images differ",
     "base": "list, lock and build base images",
     "schema": "print the JSON Schema of bundle.yaml",
 }

@@ -2,6 +2,8 @@
 
 from builder.pipeline.base_recipe import build_base, list_bases, lock_base
 from builder.pipeline.checks import check, check_sarif
+from builder.pipeline.comparison import diff
+from builder.pipeline.images import Wanted
 from builder.pipeline.recipe import (
     build,
     bundle_schema,
@@ -18,6 +20,7 @@ from builder.pipeline.recipe import (
 )
 from builder.pipeline.runners import AUTO, RUNNERS
 from builder.pipeline.scaffolding import init
+from builder.pipeline.verification import require_identical, verify
 from builder.pipeline.workshop import BUILDERS, NATIVE, open_workshop
 
 __all__ = [
@@ -25,15 +28,17 @@ __all__ = [
     "BUILDERS",
     "NATIVE",
     "RUNNERS",
+    "Wanted",
     "build",
     "build_base",
     "bundle_schema",
     "check",
     "check_lock",
     "check_sarif",
+    "diff",
     "fetch",
-    "init",
     "image",
+    "init",
     "list_bases",
     "lock",
     "lock_base",
@@ -42,6 +47,8 @@ __all__ = [
     "push",
     "render",
     "require_green",
+    "require_identical",
     "run",
     "test",
+    "verify",
 ]

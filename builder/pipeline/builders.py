@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from builder.engine.buildah import build_with_buildah, buildah_name
@@ -53,22 +53,22 @@ def _built(builder: str, workshop: Workshop, plan: Plan, context: Path) -> Itera
     name = f"kiln-build-{plan.name}:{plan.digest.short}"
     platform = str(plan.platform)
     aside = workshop.store.root / "aside"
-    if builder == BUILDAH:
-        with (
-            _scratch(aside) as scratch,
-            workshop.terminal.step("buildah", f"build with {buildah_name()}") as step,
-        ):
-            archive, built = build_with_buildah(context, scratch, name=name, platform=platform, progress=step.note)
-            with saved_tree(Slice.of(archive).chunks(), aside, at=built) as tree:
-                yield tree, built
-        return
-    buildkit = {BUILDKIT: True, CLASSIC: False}.get(builder)
-    with DockerEngine.connect() as engine:
-        words = "docker build" if buildkit is None else f"docker build ({builder})"
-        with workshop.terminal.step("docker build", f"{words} on {engine.name}") as step:
-            built = engine.build(context, tag=name, platform=platform, buildkit=buildkit, progress=step.note)
-        with saved_tree(engine.save(built), aside, at=built) as tree:
-            yield tree, built
+    with ExitStack() as stack:
+        if builder == BUILDAH:
+            scratch = stack.enter_context(_scratch(aside))
+            with workshop.terminal.step("buildah", f"build with {buildah_name()}") as step:
+                archive, built = build_with_buildah(context, scratch, name=name, platform=platform, progress=step.note)
+            chunks = Slice.of(archive).chunks()
+        else:
+            engine = stack.enter_context(DockerEngine.connect())
+            buildkit = {BUILDKIT: True, CLASSIC: False}.get(builder)
+            words = "docker build" if buildkit is None else f"docker build ({builder})"
+            with workshop.terminal.step("docker build", f"{words} on {engine.name}") as step:
+                built = engine.build(context, tag=name, platform=platform, buildkit=buildkit, progress=step.note)
+            chunks = engine.save(built)
+        with workshop.terminal.step("save", f"read what {builder} made"):
+            tree = stack.enter_context(saved_tree(chunks, aside, at=built))
+        yield tree, built
 
 
 @contextmanager

@@ -24,7 +24,8 @@ FLOORS = (
     ("render", "assemble", "check"),
     ("scaffold",),
     ("engine", "publish"),
-    ("smoke",),
+    ("smoke", "compare"),
+    ("release",),
     ("pipeline",),
     ("cli",),
 )

@@ -1,0 +1,171 @@
+"""Opening an image wherever it is: a bundle's build folder, an OCI layout, a registry, an engine."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.compare.opened import OpenedImage, open_parts
+from builder.engine.docker import DockerEngine
+from builder.engine.saved import Slice, saved_image
+from builder.errors import StoreError, UsageError
+from builder.oci.digest import Digest
+from builder.oci.manifest import ImageIndex, ImageManifest
+from builder.oci.platform import Platform
+from builder.oci.reference import Reference
+from builder.pipeline.workshop import Products, Workshop
+from builder.publish.pull import pull_image, resolve
+from builder.publish.transport import Access
+from builder.store.blobs import store_faults
+from builder.store.tree import remove_tree
+
+LAYOUT = "oci:"
+REGISTRY = "docker://"
+ENGINE = "docker-daemon:"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """Which image, of those a name may stand for, and how to reach it.
+
+    No platform means this machine's, or the only one.
+    """
+
+    name: str
+    platform: Platform | None = None
+    access: Access | None = None
+
+
+def is_bundle(name: str) -> bool:
+    """True when a person's name for something is the folder, or the bundle.yaml, of a bundle."""
+    path = Path(name)
+    return (path / "bundle.yaml").is_file() or (path.name == "bundle.yaml" and path.is_file())
+
+
+@contextmanager
+def scratch_folder(workshop: Workshop, prefix: str) -> Iterator[Path]:
+    """Lend a folder on the store's disk that is gone when the block is left."""
+    aside = workshop.store.root / "aside"
+    with store_faults("write to the store", aside):
+        aside.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=aside, prefix=f"{prefix}-"))
+    try:
+        yield folder
+    finally:
+        remove_tree(folder)
+
+
+@contextmanager
+def open_image(workshop: Workshop, wanted: Wanted) -> Iterator[OpenedImage]:
+    """Lend the image a name stands for.
+
+    ``oci:FOLDER``, ``docker://REGISTRY/NAME`` and ``docker-daemon:NAME`` say where it is. Without them a bundle is
+    what was built in it, another folder a layout, a name with a registry is looked up there, and any other in the
+    engine.
+    """
+    name = wanted.name
+    with scratch_folder(workshop, "open") as scratch:
+        if is_bundle(name):
+            root = Path(name) if Path(name).is_dir() else Path(name).parent
+            yield _from_layout(name, Products(root).layout, wanted.platform, scratch)
+        elif name.startswith(LAYOUT) or Path(name).is_dir():
+            folder = Path(name.removeprefix(LAYOUT))
+            inner = folder / "build" / "layout" if not (folder / "index.json").exists() else folder
+            inner = folder / "layout" if (folder / "layout" / "index.json").exists() else inner
+            yield _from_layout(name, inner, wanted.platform, scratch)
+        elif (reference := _registry_reference(name)) is not None:
+            yield _from_registry(workshop, reference, wanted, scratch)
+        else:
+            with _from_engine(workshop, name.removeprefix(ENGINE), scratch) as image:
+                yield image
+
+
+def _from_layout(name: str, layout: Path, platform: Platform | None, scratch: Path) -> OpenedImage:
+    def blob(digest: Digest) -> Path:
+        return layout / "blobs" / "sha256" / digest.hex
+
+    def checked(digest: Digest) -> bytes:
+        content = blob(digest).read_bytes()
+        if Digest.of(content) != digest:
+            raise StoreError.of("a blob of the layout is damaged", at=str(blob(digest)), want=str(digest))
+        return content
+
+    try:
+        entries = ImageIndex.decode((layout / "index.json").read_bytes()).manifests
+        found: dict[Platform, OpenedImage] = {}
+        for entry in entries:
+            if not entry.media_type.is_manifest:
+                continue
+            manifest = ImageManifest.decode(checked(entry.digest))
+            image = open_parts(
+                name,
+                checked(manifest.config.digest),
+                [(layer.digest, Slice.of(blob(layer.digest))) for layer in manifest.layers],
+                scratch,
+            )
+            found.setdefault(image.platform, image)
+    except OSError as error:
+        raise StoreError.of("no built image here", at=str(layout), hint="run `kiln build` first") from error
+    except ValueError as error:
+        raise StoreError.of(f"not an image layout that can be read: {error}", at=str(layout)) from error
+    return _choose(found, platform, at=str(layout))
+
+
+def _choose(found: dict[Platform, OpenedImage], platform: Platform | None, *, at: str) -> OpenedImage:
+    host = Platform.host()
+    wanted = platform or (host if host in found else next(iter(found), None))
+    if wanted is None or wanted not in found or (platform is None and wanted != host and len(found) > 1):
+        raise UsageError.of(
+            f"no image for {platform or host or 'this machine'} here",
+            at=at,
+            want=", ".join(map(str, found)) or "an image",
+            hint="name one with --platform" if found else None,
+        )
+    return found[wanted]
+
+
+def _registry_reference(name: str) -> Reference | None:
+    if name.startswith(ENGINE):
+        return None
+    try:
+        reference = Reference.parse(name.removeprefix(REGISTRY))
+    except ValueError as error:
+        if name.startswith(REGISTRY):
+            raise UsageError.of(str(error), at=name) from error
+        if _looks_like_an_id(name):
+            return None
+        raise UsageError.of(
+            f"neither a folder nor the name of an image: {error}", at=name, want="a bundle, a layout or an image"
+        ) from error
+    if reference.registry is None and name.startswith(REGISTRY):
+        raise UsageError.of("the name of the image must say its registry", at=name)
+    return reference if reference.registry is not None else None
+
+
+def _looks_like_an_id(name: str) -> bool:
+    return name.startswith("sha256:")
+
+
+def _from_registry(workshop: Workshop, reference: Reference, wanted: Wanted, scratch: Path) -> OpenedImage:
+    platform = wanted.platform or Platform.host() or Platform.parse("linux/amd64")
+    with workshop.terminal.step("pull", f"pull {reference}") as step:
+        pinned = resolve(reference, platform, access=wanted.access).reference
+        pulled = pull_image(pinned, platform, workshop.store, access=wanted.access, progress=step.note)
+        step.conclude(f"{pulled.fetched / 1e6:.1f} MB")
+    return open_parts(
+        str(reference),
+        workshop.store.read(pulled.config_digest),
+        [(layer.descriptor.digest, Slice.of(workshop.store.path(layer.descriptor.digest))) for layer in pulled.layers],
+        scratch,
+    )
+
+
+@contextmanager
+def _from_engine(workshop: Workshop, name: str, scratch: Path) -> Iterator[OpenedImage]:
+    with DockerEngine.connect() as engine, ExitStack() as stack:
+        with workshop.terminal.step("save", f"read {name} from {engine.name}"):
+            saved = stack.enter_context(saved_image(engine.save(name), scratch, at=name))
+        yield open_parts(name, saved.config, [(None, layer) for layer in saved.layers], scratch)
