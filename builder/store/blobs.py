@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,9 @@ from typing import BinaryIO
 from builder.errors import DigestMismatchError, StoreError
 from builder.oci.digest import Digest
 from builder.oci.entry import CHUNK
+
+_SEALED = 946_684_800_000_000_000
+"""Nanoseconds since 1970: the time of change of blobs whose bytes are what their name says."""
 
 
 @contextmanager
@@ -36,6 +40,7 @@ def _fault(action: str, path: Path, error: OSError) -> StoreError:
         errno.EDQUOT: "your disk quota is used up; point KILN_HOME elsewhere",
         errno.EACCES: "point KILN_HOME at a folder you may write to",
         errno.EROFS: "point KILN_HOME at a folder you may write to",
+        errno.ENOTDIR: "point KILN_HOME at a folder",
     }.get(error.errno or 0)
     return StoreError.of(f"cannot {action}: {error.strerror or error}", at=str(path), hint=hint)
 
@@ -77,8 +82,18 @@ class BlobStore:
         return self._blobs / digest.hex
 
     def has(self, digest: Digest) -> bool:
-        """True when the blob is here. Its bytes were verified when it came in."""
-        return self.path(digest).is_file()
+        """True when the blob is here and whole.
+
+        Its bytes were verified when it came in, and it was sealed: given a time of change nothing else has. One that
+        was written to since is read again, and removed when it is damaged, so that whoever needs it makes it anew.
+        """
+        path = self.path(digest)
+        with store_faults("read blob", path):
+            try:
+                status = path.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            return stat.S_ISREG(status.st_mode) and (status.st_mtime_ns == _SEALED or self.verify(digest))
 
     def size(self, digest: Digest) -> int:
         """Return a blob's size in bytes; a missing blob is a StoreError."""
@@ -128,6 +143,7 @@ class BlobStore:
                 )
             with store_faults("write to the store", self.root):
                 aside.chmod(0o444)
+                _seal(aside)
                 aside.replace(self.path(writer.digest))
         finally:
             aside.unlink(missing_ok=True)
@@ -171,9 +187,17 @@ class BlobStore:
         for chunk in self.chunks(digest):
             hasher.update(chunk)
         if hasher.hexdigest() == digest.hex:
+            _seal(self.path(digest))
             return True
-        self.path(digest).unlink(missing_ok=True)
+        with suppress(PermissionError):  # of another user: then it is not taken for a blob all the same
+            self.path(digest).unlink(missing_ok=True)
         return False
+
+
+def _seal(path: Path) -> None:
+    """Mark bytes as verified. A file system or an owner that does not allow it costs reading them again."""
+    with suppress(OSError):
+        os.utime(path, ns=(_SEALED, _SEALED))
 
 
 def _copy(source: Path, destination: Path) -> None:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from builder.errors import StoreError
+from builder.errors import DigestMismatchError, StoreError
 from builder.oci.image import Layer
 from builder.store.blobs import BlobStore, store_faults
 from builder.store.tree_layer import LayerPool, Node, NodeKind, chain_id, granted_mode, put_in_place, unpack_layer
@@ -175,7 +175,11 @@ def unpack_layers(
 
     def unpack(layer: Layer) -> LayerPool:
         progress(f"unpacking {layer.title}")
-        return unpack_layer(layer, store, home / "layers" / layer.diff_id.hex, own=own, aside=home / "aside")
+        try:
+            return unpack_layer(layer, store, home / "layers" / layer.diff_id.hex, own=own, aside=home / "aside")
+        except DigestMismatchError:
+            store.verify(layer.descriptor.digest)  # removes a damaged blob, so that the next build makes it anew
+            raise
 
     with ThreadPoolExecutor(os.cpu_count()) as workers:
         try:

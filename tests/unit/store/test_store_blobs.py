@@ -199,3 +199,27 @@ def test_processes_may_share_a_store(store: BlobStore) -> None:
     assert [process.exitcode for process in processes] == [0, 0]
     assert all(store.verify(Digest.of(bytes([number]) * 10_000)) for number in range(40))
     assert not left_aside(store)
+
+
+def test_a_blob_that_was_written_to_is_read_again_before_it_counts(store: BlobStore) -> None:
+    digest = store.add(b"content")
+    store.path(digest).chmod(0o644)
+    store.path(digest).write_bytes(b"content")
+    assert store.has(digest)
+    store.path(digest).write_bytes(b"CONTENT")
+    assert not store.has(digest)
+    assert not store.path(digest).exists(), "whoever needs it makes it anew"
+    assert store.add(b"content") == digest
+    assert store.has(digest)
+
+
+def test_a_blob_cut_short_is_not_here(store: BlobStore) -> None:
+    digest = store.add(b"content")
+    os.truncate(store.path(digest), 3)
+    assert not store.has(digest)
+
+
+def test_whole_blobs_are_not_read_to_tell_that_they_are_here(store: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = store.add(b"content")
+    monkeypatch.setattr(BlobStore, "verify", lambda *_: pytest.fail("was read"))
+    assert store.has(digest)
