@@ -156,6 +156,7 @@ class _Builder:
         self.marks: dict[KeyPath, Mark] = {}
         self.faults: list[Fault] = []
         self._open: list[yaml.Node] = []
+        self._merges = 0
         self._too_many = False
 
     def build(self, node: yaml.Node, path: KeyPath, mark: yaml.Mark | None = None) -> Any:
@@ -165,9 +166,7 @@ class _Builder:
             start.line + 1, start.column + 1, node.value if isinstance(node, yaml.ScalarNode) else None
         )
         if len(self.marks) > MAX_NODES:
-            if not self._too_many:
-                self._too_many = True
-                self._fault(f"file holds more than {MAX_NODES} values once its aliases are expanded", path)
+            self._stop(path)
             return None
         if any(node is outer for outer in self._open):
             self._fault("an alias stands inside its own anchor", path)
@@ -217,6 +216,10 @@ class _Builder:
                 continue
             sources: Sequence[yaml.Node] = value.value if isinstance(value, yaml.SequenceNode) else [value]
             for source in sources:
+                self._merges += 1
+                if self._merges > MAX_NODES:  # merges of merges double with every step
+                    self._stop(path)
+                    return
                 if not isinstance(source, yaml.MappingNode):
                     self._fault("'<<' merges something that is not a mapping", path, line=key.start_mark.line + 1)
                 elif any(source is outer for outer in self._open):
@@ -276,6 +279,11 @@ class _Builder:
             self._fault("number is not finite", path, want="a number JSON can hold", got=_cut(text))
             return None
         return value
+
+    def _stop(self, path: KeyPath) -> None:
+        if not self._too_many:
+            self._too_many = True
+            self._fault(f"file holds more than {MAX_NODES} values once its aliases are expanded", path)
 
     def _bad_tag(self, node: yaml.Node, path: KeyPath) -> None:
         self._fault("tag is not allowed", path, want="text, number, true, false, null, list or mapping", got=node.tag)

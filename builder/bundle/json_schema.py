@@ -52,14 +52,18 @@ def check_schema(schema: Any, *, of_record: bool) -> Iterator[SchemaFault]:
     if str(dialect).removesuffix("#") != DIALECT:
         yield SchemaFault(fact="schema is of another dialect", path=("$schema",), want=DIALECT, got=str(dialect))
         return
-    found = False
-    for error in Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema):
-        found = True
+    try:
+        errors = list(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
+        parts = list(subschemas(schema))
+    except RecursionError:
+        yield SchemaFault(fact="schema is nested too deeply")
+        return
+    for error in errors:
         path: KeyPath = tuple(error.absolute_path)
         yield SchemaFault(fact=f"not a JSON Schema: {error.message[:160]}", path=path)
-    if found:
+    if errors:
         return
-    for path, part in subschemas(schema):
+    for path, part in parts:
         yield from _part_faults(path, part, schema)
     kind = schema.get("type")
     if of_record and kind is not None and kind != "object":

@@ -223,3 +223,9 @@ def test_half_a_surrogate_pair_is_refused_and_a_whole_one_joined() -> None:
 
 def test_values_nested_beyond_reason_are_refused() -> None:
     assert refuse("[" * 5000).exit_code == 3
+
+
+def test_merges_of_merges_end() -> None:
+    lines = ["a0: &a0 {x: 1}", *(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}], k{n}: 1}}" for n in range(1, 40))]
+    with pytest.raises(BundleError, match="more than 200000 values"):
+        read_document("\n".join(lines).encode(), name="bundle.yaml")

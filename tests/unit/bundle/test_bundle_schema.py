@@ -131,8 +131,8 @@ def test_text_that_yaml_takes_for_something_else_is_shown_in_quotes(key: str, te
 @pytest.mark.parametrize(
     ("text", "at", "want", "got"),
     [
-        ("owner:\n", "bundle.yaml:5 owner", "text", "nothing"),
-        ("owner: [a]\n", "bundle.yaml:5 owner", "text", '["a"] (a list)'),
+        ("owner:\n", "bundle.yaml:5 owner", "text on one line", "nothing"),
+        ("owner: [a]\n", "bundle.yaml:5 owner", "text on one line", '["a"] (a list)'),
         ("smoke: yes\n", "bundle.yaml:5 smoke", "a list", "yes (text)"),
         ("smoke: [3]\n", "bundle.yaml:5 smoke[0]", "a mapping", "3 (a number)"),
         ("service: {workers: 1.5}\n", "bundle.yaml:5 service.workers", "a whole number, 1 or more", "1.5 (a number)"),
