@@ -75,18 +75,30 @@ class Products:
     @contextmanager
     def guarded(self) -> Iterator[None]:
         """Let one process at a time work on this bundle's products; a second one waits."""
-        try:
+        with self._faults():
             self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / ".guard").open("w") as guard:
-                fcntl.flock(guard, fcntl.LOCK_EX)
-                yield
-        except PermissionError as error:
+            guard = (self.folder / ".guard").open("w")
+        with guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
             raise HostError.of(
-                "the bundle's build folder cannot be written", at=str(self.folder), hint="build as a user who may"
+                f"the bundle's build folder cannot be written: {error.strerror or error}",
+                at=str(self.folder),
+                hint="free some space or make the folder writable, then run the command again",
             ) from error
 
     def write(self, path: Path, text: str) -> None:
         """Write a product aside and rename it."""
         aside = path.with_name(f".{path.name}.aside")
-        aside.write_text(text)
-        aside.replace(path)
+        with self._faults():
+            try:
+                aside.write_text(text)
+                aside.replace(path)
+            finally:
+                aside.unlink(missing_ok=True)
