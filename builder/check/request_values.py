@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
+from typing import Any
 
 from builder.check.intake import WRAPPERS
 from builder.check.schema_parts import Presence, find_items, find_property, is_array
@@ -22,10 +24,26 @@ from builder.check.walk_state import State
 def any_item(data: RequestData) -> Value:
     """Return what stands for every item of an array, or for every record of a batch."""
     if data.may_be_batch:
-        return RequestData(data.part, data.root)
+        return _part(data, "[]", data.part)
     if is_array(data.part, data.root):
-        return RequestData(find_items(data.part, data.root), data.root)
+        return _part(data, "[]", find_items(data.part, data.root))
     return UNKNOWN
+
+
+def _part(data: RequestData, step: str, part: Mapping[str, Any]) -> RequestData:
+    if step not in data.parts:
+        data.parts[step] = RequestData(part, data.root)
+    return data.parts[step]
+
+
+def lose(value: Value) -> None:
+    """Forget what is known of a value: something unknown may have changed it."""
+    if isinstance(value, RequestFrame):
+        value.is_followed = False
+    elif isinstance(value, RequestData):
+        value.part, value.may_be_batch = {}, False
+        for part in value.parts.values():
+            lose(part)
 
 
 def read_item(data: RequestData, key: Value, node: ast.expr, module: Module, state: State) -> Value:
@@ -41,12 +59,11 @@ def read_item(data: RequestData, key: Value, node: ast.expr, module: Module, sta
 
 def read_key(data: RequestData, key: str, node: ast.expr, module: Module, state: State, *, is_get: bool) -> Value:
     """Return the value of a key, and note it."""
-    presence, part = find_property(data.part, data.root, key)
-    is_known = presence in (Presence.REQUIRED, Presence.OPTIONAL)
-    if data.may_be_batch and not is_known and key in WRAPPERS:
-        return RequestData({"type": "array", "items": data.part}, data.root)
-    state.note_key(key, presence, node, module, is_get=is_get)
-    return RequestData(part, data.root) if is_known else UNKNOWN
+    found = find_property(data.part, data.root, key)
+    if data.may_be_batch and not found.is_named and key in WRAPPERS:
+        return _part(data, key, {"type": "array", "items": data.part})
+    state.note_key(key, found, node, module, is_get=is_get)
+    return _part(data, key, found.part) if found.is_named else UNKNOWN
 
 
 def make_frame(source: Value) -> Value:
@@ -67,10 +84,10 @@ def read_columns(frame: RequestFrame, key: Value, node: ast.expr, module: Module
     names = [text_of(item) for item in key.items or ()] if isinstance(key, Listing) else [text_of(key)]
     for name in names:
         if name is not None and name not in frame.added:
-            presence, _ = find_property(frame.record.part, frame.record.root, name)
+            found = find_property(frame.record.part, frame.record.root, name)
             # A frame has a column as soon as one record has the key, so an optional one is rarely missing.
-            if presence in (Presence.NEVER, Presence.UNNAMED):
-                state.note_key(name, presence, node, module, is_get=False)
+            if found.presence is not Presence.OPTIONAL:
+                state.note_key(name, found, node, module, is_get=False)
     return UNKNOWN
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from builder.check import imports, libraries, paths, pickles, samples, secrets, settings, weight
+from builder.check import contract, imports, libraries, paths, pickles, samples, secrets, settings, weight
 from builder.check.finding import Finding, Rule
 from builder.check.subject import Subject
 
@@ -17,6 +17,7 @@ GROUPS: Groups = (
     (pickles.RULES, pickles.find_pickles),
     (paths.RULES, paths.find_paths),
     (samples.RULES, samples.find_samples),
+    (contract.RULES, contract.find_contract),
     (secrets.RULES, secrets.find_secrets),
     (weight.RULES, weight.find_weight),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -24,6 +25,22 @@ class Presence(StrEnum):
     UNDECIDED = "undecided"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundKey:
+    """What a schema says of a key."""
+
+    presence: Presence
+    part: Mapping[str, Any] = field(default_factory=dict)
+    """What describes its value."""
+    named: tuple[str, ...] = ()
+    """Every key the schema names there."""
+
+    @property
+    def is_named(self) -> bool:
+        """True when the schema names the key."""
+        return self.presence in (Presence.REQUIRED, Presence.OPTIONAL)
+
+
 def follow(part: Any, root: Mapping[str, Any]) -> Any:
     """Return what ``$ref`` leads to within the document; None when it leads nowhere or around in a circle."""
     for _ in range(_DEPTH):
@@ -39,20 +56,20 @@ def follow(part: Any, root: Mapping[str, Any]) -> Any:
     return None
 
 
-def find_property(part: Any, root: Mapping[str, Any], key: str) -> tuple[Presence, Mapping[str, Any]]:
-    """Return whether a key is there, and the part of the schema that describes its value."""
+def find_property(part: Any, root: Mapping[str, Any], key: str) -> FoundKey:
+    """Return what a schema says of a key of the objects it describes."""
     part = follow(part, root)
     if not isinstance(part, Mapping) or "properties" not in part or any(word in part for word in _UNDECIDED):
-        return Presence.UNDECIDED, {}
+        return FoundKey(presence=Presence.UNDECIDED)
     properties = part["properties"]
+    named = tuple(properties)
     if key in properties:
         inner = properties[key]
         presence = Presence.REQUIRED if key in part.get("required", ()) else Presence.OPTIONAL
-        return presence, inner if isinstance(inner, Mapping) else {}
+        return FoundKey(presence=presence, part=inner if isinstance(inner, Mapping) else {}, named=named)
     extra = part.get("additionalProperties", True)
-    if extra is False:
-        return Presence.NEVER, {}
-    return Presence.UNNAMED, extra if isinstance(extra, Mapping) else {}
+    presence = Presence.NEVER if extra is False else Presence.UNNAMED
+    return FoundKey(presence=presence, part=extra if isinstance(extra, Mapping) else {}, named=named)
 
 
 def find_items(part: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -128,6 +128,8 @@ class RequestData:
     root: Mapping[str, Any]
     may_be_batch: bool = False
     """True for a body that is one record, a list of them, or an object that holds such a list."""
+    parts: dict[str, RequestData] = field(default_factory=dict)
+    """What has been read of it, so that what code adds is found again; ``[]`` is any item."""
 
 
 @dataclass(eq=False, slots=True)

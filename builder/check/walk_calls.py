@@ -45,6 +45,8 @@ _EXISTENCE = {
     "is_file": "file",
     "is_dir": "folder",
 }
+_READERS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "predict", "predict_proba"})
+"""Methods that do not change what they are given."""
 _SAME = frozenset({"builtins.list", "builtins.tuple", "copy.deepcopy", "copy.copy", "builtins.dict", "builtins.iter"})
 
 
@@ -82,7 +84,7 @@ class Calls(Expressions):
                 case _:
                     answers.append(UNKNOWN)
         if not all(isinstance(option, Function | Class) for option in options_of(function)):
-            _lose_frames(arguments, function)
+            _lose_changed(arguments, function)
         return join_values(answers)
 
     def _arguments(self, node: ast.Call, frame: Frame) -> tuple[list[Value], bool]:
@@ -367,13 +369,13 @@ class Calls(Expressions):
             case "copy":
                 return RequestData(data.part, data.root, data.may_be_batch)
             case "update":
-                data.part = {}
+                request_values.lose(data)
                 return UNKNOWN
             case "values" | "items" | "keys":
                 return UNKNOWN
             case _:
                 if is_array(data.part, data.root):
-                    data.part = {}
+                    request_values.lose(data)
                 return UNKNOWN
 
 
@@ -385,13 +387,19 @@ def _call_frame(frame: RequestFrame, name: str, keywords: dict[str, Value]) -> V
     return UNKNOWN
 
 
-def _lose_frames(arguments: list[Value], function: Value) -> None:
-    """Whatever is not the bundle's own may add columns to a frame it is given."""
+def _lose_changed(arguments: list[Value], function: Value) -> None:
+    """Whatever is not the bundle's own may add columns to a frame it is given, and what is unknown, keys to a dict."""
     if isinstance(function, Library) and function.name.startswith("builtins."):
         return
+    if isinstance(function, Method) and isinstance(function.receiver, Listing | Table | Constant | RequestData):
+        return
     for argument in arguments:
-        if isinstance(argument, RequestFrame):
-            argument.is_followed = False
+        if isinstance(argument, RequestFrame) or not _only_reads(function):
+            request_values.lose(argument)
+
+
+def _only_reads(function: Value) -> bool:
+    return isinstance(function, Library) or (isinstance(function, Method) and function.name in _READERS)
 
 
 def _fill_dataclass(instance: Instance, arguments: list[Value], keywords: dict[str, Value]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from builder.check.file_calls import Use
 from builder.check.image_files import CODE_DIR, MODEL_DIR, ImageFiles
-from builder.check.schema_parts import Presence
+from builder.check.schema_parts import FoundKey, Presence
 from builder.check.values import Module, Value
 
 MOST_STEPS = 60_000
@@ -47,6 +47,8 @@ class KeyUse:
 
     key: str
     presence: Presence
+    named: tuple[str, ...]
+    """What the schema names there."""
     is_get: bool
     is_guarded: bool
     module: str
@@ -127,14 +129,15 @@ class State:
             )
         )
 
-    def note_key(self, key: str, presence: Presence, node: ast.expr, module: Module, *, is_get: bool) -> None:
+    def note_key(self, key: str, found: FoundKey, node: ast.expr, module: Module, *, is_get: bool) -> None:
         """Note the use of a key of a request."""
         if self.silences:
             return
         self.key_uses.append(
             KeyUse(
                 key=key,
-                presence=presence,
+                presence=found.presence,
+                named=found.named,
                 is_get=is_get,
                 is_guarded=bool(self.key_guards),
                 module=module.path,
