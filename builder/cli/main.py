@@ -24,6 +24,7 @@ _COMMANDS = {
     "build": "make the image",
     "test": "run the exact image in smoke tests",
     "run": "run the image in the foreground, as hardened as in production",
+    "checklist": "show what a release needs, and what of it is proved",
     "push": "publish the tested image, byte for byte",
     "verify": "build an image again from its sources, and say whether it is the same",
     "diff": "say in what two images differ",

@@ -4,6 +4,7 @@ from builder.pipeline.base_recipe import build_base, list_bases, lock_base
 from builder.pipeline.checks import check, check_sarif
 from builder.pipeline.comparison import diff
 from builder.pipeline.images import Wanted
+from builder.pipeline.readiness import checklist, checklist_table, require_complete
 from builder.pipeline.recipe import (
     build,
     bundle_schema,
@@ -35,6 +36,8 @@ __all__ = [
     "check",
     "check_lock",
     "check_sarif",
+    "checklist",
+    "checklist_table",
     "diff",
     "fetch",
     "image",
@@ -46,6 +49,7 @@ __all__ = [
     "plan",
     "push",
     "render",
+    "require_complete",
     "require_green",
     "require_identical",
     "run",

@@ -17,6 +17,7 @@ from builder.check.pickle_values import Global, Instance, walk
 from builder.scaffold.columns import Column, Intake, sklearn_intake
 from builder.scaffold.draft import Wanted
 from builder.scaffold.pickled import array_items, instances, read_pickle
+from builder.scaffold.yaml_file import part, texts
 
 SUFFIXES = frozenset(
     {".joblib", ".pkl", ".pickle", ".json", ".ubj", ".bst", ".model", ".txt", ".lgb", ".onnx", ".cbm"}
@@ -145,9 +146,9 @@ def _xgboost(path: Path, shown: str) -> Artifact:
         version = ".".join(map(str, numbers)) if isinstance(numbers, list) else None
     learner = value.get("learner") if isinstance(value, dict) else None
     learner = learner if isinstance(learner, dict) else {}
-    names = [str(name) for name in learner.get("feature_names") or []]
-    types = [str(kind) for kind in learner.get("feature_types") or []]
-    size = str((learner.get("learner_model_param") or {}).get("num_feature", ""))
+    names = texts(learner.get("feature_names"))
+    types = texts(learner.get("feature_types"))
+    size = str(part(learner, "learner_model_param").get("num_feature", ""))
     if names:
         kinds = types if len(types) == len(names) else ["float"] * len(names)
         columns = (

@@ -8,8 +8,9 @@ from typing import Any
 
 from builder.bundle.json_schema import DIALECT
 from builder.scaffold.columns import Intake
-from builder.scaffold.compose import add_refusal, free, is_valid, write_schema
+from builder.scaffold.compose import free
 from builder.scaffold.draft import Draft, Test
+from builder.scaffold.records import add_refusal, is_valid, write_schema
 from builder.scaffold.requests import as_json, schema_of_value
 
 _ROWS = frozenset({"data", "input_data", "inputs", "instances"})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.bundle.json_schema import DIALECT
-from builder.scaffold.compose import name_of
+from builder.scaffold.compose import beside, name_of, place
 from builder.scaffold.conda import use_lines
 from builder.scaffold.draft import Draft
 from builder.scaffold.folder import choose_model, complete, find_models
@@ -69,12 +69,12 @@ def draft_cog(path: Path, root: Path, *, source: str, sample: Any = None, sample
     models = list(find_models(folder))
     strings = set(strings_of(tree)) if tree else set()
     model, others = choose_model(folder, models, strings)
-    draft.model = model
+    draft.model = place(draft, folder / model) if model else None
     if model is None:
         draft.blank("model.path", f"the weights {file or 'the predictor'} opens: a file or folder in this bundle")
     elif others:
         draft.guess("model.path", f"there are others: {', '.join(others[:5])}")
-    schema = None
+    schema, caller = None, None
     if predict is None:
         where = f"predict: {told.get('predict')}" if told.get("predict") else "predict"
         draft.blank("scoring.script", f"cog.yaml's {where} names no class with a predict method that can be read")
@@ -82,14 +82,15 @@ def draft_cog(path: Path, root: Path, *, source: str, sample: Any = None, sample
         schema, defaults = _schema(draft, predict, file)
         module = file.removesuffix(".py").replace("/", ".")
         code = _SCRIPT.format(cls=cls, file=file, module=module, defaults=_literal(defaults))
-        draft.files["score.py"] = code.encode()
+        caller = beside(draft, folder, "score.py")
+        draft.files[caller] = code.encode()
         draft.guess("scoring.script", f"calls {cls} of {file} once for each record")
     script = file if predict is not None else None
     complete(
         draft,
         folder,
         script=script,
-        is_called_by="score.py" if script else None,
+        is_called_by=caller,
         python=text(build.get("python_version")),
         python_where="cog.yaml",
         models=models,

@@ -8,33 +8,19 @@ from typing import Any
 
 from builder.bundle.contract import read_contract
 from builder.bundle.model import Contract
-from builder.bundle.requirements import read_requirements
 from builder.scaffold.artifact import SUFFIXES, Artifact, read_artifact
 from builder.scaffold.body import add_body_requests
 from builder.scaffold.columns import Column, Intake
-from builder.scaffold.compose import (
-    RESPONSE_FILE,
-    SCHEMA_FILE,
-    add_requests,
-    choose_python,
-    drop_brought,
-    frozen_python,
-    is_valid,
-    name_of,
-    place,
-    use_artifact,
-    use_freeze,
-    use_requirements_file,
-    use_script,
-)
+from builder.scaffold.compose import choose_python, name_of, place, use_artifact, use_script
 from builder.scaffold.draft import Draft
 from builder.scaffold.imports import parse, strings_of
 from builder.scaffold.model_file import serve
+from builder.scaffold.records import RESPONSE_FILE, SCHEMA_FILE, add_requests, is_valid
 from builder.scaffold.requests import first_record, intake_matches, read_csv_sample, read_json_sample
+from builder.scaffold.requirements import drop_brought, frozen_python, take_requirements, use_freeze
 
 _SKIPPED = frozenset({"build", "node_modules", "venv", "env", "site-packages", "__pycache__", "tests", "test"})
 _SCRIPTS = ("score.py", "scoring.py", "main.py", "inference.py", "predict.py", "app.py", "serve.py")
-_REQUIREMENTS = ("requirements.txt", "requirements.in")
 _SAMPLE_WORDS = ("sample", "request", "input", "example", "payload")
 _REFUSED_WORDS = ("bad", "refus", "invalid", "wrong", "missing", "without", "error", "fail", "no-", "no_", "response")
 _DEEPEST = 4
@@ -80,27 +66,33 @@ def complete(
     ``has_own_requirements`` the source has told them elsewhere than in a requirements.txt.
     """
     artifact = _artifact_of(draft, models)
-    schema = schema or _given_schema(draft.root)
-    if (draft.root / RESPONSE_FILE).is_file():
-        draft.response_schema = RESPONSE_FILE
+    schema = schema or _given_schema(draft, folder)
     if artifact is not None:
         use_artifact(draft, artifact)
     choose_python(draft, python, where=python_where)
     intake = artifact.intake if artifact else None
     if sample is None:
-        sample, sample_file = find_sample(folder, draft.root, schema, intake if script is None else None)
+        sample, sample_file = find_sample(draft, folder, schema, intake if script is None else None)
         if sample is not None and sample_file:
             draft.guess(sample_file, "taken for a request that is accepted")
     if script is None:
         record = first_record(sample) if sample is not None else _csv_record(folder, intake)
         body_file = sample_file if sample is not None else None
         if draft.model is not None:
-            serve(draft, artifact, Path(draft.model).name, record=record, sample_file=body_file, schema=schema)
+            serve(
+                draft,
+                artifact,
+                Path(draft.model).name,
+                folder=folder,
+                record=record,
+                sample_file=body_file,
+                schema=schema,
+            )
         if not has_own_requirements:
-            _take_requirements(draft)
+            take_requirements(draft, folder)
         return
     contract = _take_script(draft, folder, script, is_called_by)
-    use_freeze(draft)
+    use_freeze(draft, folder)
     drop_brought(draft)
     if contract is Contract.AZURE:
         tree = parse(folder / script) if is_called_by is None else None
@@ -111,7 +103,7 @@ def complete(
             draft.guess("smoke", f"{script} may take other features than the model: it was not run")
         add_requests(draft, intake=intake, record=record, sample_file=sample_file, schema=schema)
     if not has_own_requirements:
-        _take_requirements(draft)
+        take_requirements(draft, folder)
 
 
 def _take_script(draft: Draft, folder: Path, script: str, caller: str | None) -> Contract | None:
@@ -187,11 +179,9 @@ def choose_model(
 
 
 def find_sample(
-    folder: Path, root: Path, schema: Mapping[str, Any] | None, intake: Intake | None
+    draft: Draft, folder: Path, schema: Mapping[str, Any] | None, intake: Intake | None
 ) -> tuple[Any, str | None]:
     """Return a request found in the folder and its file; one the schema or the model would refuse is passed over."""
-    if not folder.is_relative_to(root):
-        return None, None
     found = []
     for path in _files(folder, 2):
         relative = path.relative_to(folder).as_posix()
@@ -209,7 +199,7 @@ def find_sample(
         record = first_record(value)
         fits = schema is None or is_valid(schema, record) or is_valid(schema, value)
         if fits and intake_matches(intake, record):
-            return value, path.relative_to(root).as_posix()
+            return value, place(draft, path, folder="samples")
     return None, None
 
 
@@ -226,9 +216,14 @@ def _csv_record(folder: Path, intake: Intake | None) -> Any:
     return None
 
 
-def _given_schema(root: Path) -> Mapping[str, Any] | None:
-    value = read_json_sample(root / SCHEMA_FILE)
-    return value if isinstance(value, dict) else None
+def _given_schema(draft: Draft, folder: Path) -> Mapping[str, Any] | None:
+    """Return the schema the folder has where a bundle would have it, and take it along; the response's too."""
+    if (folder / RESPONSE_FILE).is_file() and place(draft, folder / RESPONSE_FILE, folder="schema") == RESPONSE_FILE:
+        draft.response_schema = RESPONSE_FILE
+    value = read_json_sample(folder / SCHEMA_FILE)
+    if not isinstance(value, dict) or place(draft, folder / SCHEMA_FILE, folder="schema") != SCHEMA_FILE:
+        return None
+    return value
 
 
 def _artifact_of(draft: Draft, models: Sequence[tuple[str, Artifact]]) -> Artifact | None:
@@ -262,23 +257,6 @@ def _take_sources(draft: Draft, folder: Path, script: str) -> None:
         else:
             renamed.append(target)
     draft.sources = renamed
-
-
-def _take_requirements(draft: Draft) -> None:
-    """Take the author's requirements file where there is a good one."""
-    for name in _REQUIREMENTS:
-        path = draft.root / name
-        if not path.is_file():
-            continue
-        try:
-            read = read_requirements(path.read_text("utf-8-sig").splitlines())
-        except (OSError, UnicodeDecodeError):
-            continue
-        if read.faults:
-            for fault in read.faults:
-                draft.blank(f"{name}:{fault.index + 1}", f"{fault.fact}: {fault.got}; want {fault.want}")
-        use_requirements_file(draft, name, read.lines, read.names)
-        return
 
 
 def _strings(folder: Path, script: str | None) -> set[str]:

@@ -9,16 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# Modules whose distribution has another name; everything else is looked up by its own.
-DISTRIBUTIONS = {
-    "sklearn": "scikit-learn", "cv2": "opencv-python-headless", "yaml": "PyYAML", "PIL": "pillow",
-    "bs4": "beautifulsoup4", "dateutil": "python-dateutil", "skimage": "scikit-image", "dotenv": "python-dotenv",
-    "jwt": "PyJWT", "Crypto": "pycryptodome", "OpenSSL": "pyOpenSSL", "attr": "attrs", "imblearn": "imbalanced-learn",
-    "pkg_resources": "setuptools", "sentence_transformers": "sentence-transformers", "faiss": "faiss-cpu",
-    "google.protobuf": "protobuf", "ruamel": "ruamel.yaml", "umap": "umap-learn", "Levenshtein": "levenshtein",
-    "category_encoders": "category-encoders", "inference_schema": "inference-schema", "xgboost": "xgboost-cpu",
-    "tensorflow": "tensorflow-cpu",
-}  # fmt: skip
+from builder.check.distributions import likely_distribution
+
+_LEANER = {"xgboost": "xgboost-cpu", "tensorflow": "tensorflow-cpu"}
+"""Builds without CUDA, which is all a server without a GPU needs."""
 
 _SERVED = frozenset({"azureml", "azureml_inference_server_http"})
 """Modules the image stands in for, where Azure ML's own server would bring them."""
@@ -69,11 +63,8 @@ def distribution_of(module: str) -> str | None:
     top = module.partition(".")[0]
     if top in sys.stdlib_module_names or top in _SERVED or not top:
         return None
-    if module in DISTRIBUTIONS:
-        return DISTRIBUTIONS[module]
-    if top == "google" and module.startswith("google.cloud."):
-        return f"google-cloud-{module.split('.')[2]}"
-    return DISTRIBUTIONS.get(top, top.replace("_", "-") if top.startswith("azure") else top)
+    distribution = likely_distribution(module)
+    return _LEANER.get(distribution, distribution)
 
 
 def parse(path: Path) -> ast.Module | None:

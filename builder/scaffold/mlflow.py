@@ -11,10 +11,12 @@ from builder.bundle.json_schema import DIALECT
 from builder.errors import UsageError
 from builder.scaffold.artifact import Artifact, read_artifact
 from builder.scaffold.columns import Column, Intake
-from builder.scaffold.compose import add_requests, choose_python, drop_brought, free, name_of, place, write_adapter
+from builder.scaffold.compose import choose_python, free, name_of, place, write_adapter
 from builder.scaffold.conda import use_conda, use_lines
 from builder.scaffold.draft import Draft, Wanted
+from builder.scaffold.records import add_requests
 from builder.scaffold.requests import as_json, first_record, read_json_sample
+from builder.scaffold.requirements import drop_brought
 from builder.scaffold.yaml_file import part, read_yaml, text, texts
 
 MLMODEL = "MLmodel"

@@ -8,18 +8,10 @@ from typing import Any
 
 from builder.errors import UsageError
 from builder.scaffold.artifact import Artifact, read_artifact
-from builder.scaffold.compose import (
-    add_requests,
-    choose_python,
-    drop_brought,
-    name_of,
-    place,
-    require_all,
-    use_artifact,
-    use_freeze,
-    write_adapter,
-)
+from builder.scaffold.compose import choose_python, name_of, place, require_all, use_artifact, write_adapter
 from builder.scaffold.draft import Draft
+from builder.scaffold.records import add_requests
+from builder.scaffold.requirements import drop_brought, frozen_python, use_freeze
 
 
 def draft_model_file(
@@ -38,8 +30,8 @@ def draft_model_file(
     draft.guess("name", f"the name of {path.name}")
     draft.model = place(draft, path, folder="model")
     use_artifact(draft, artifact)
-    choose_python(draft, None, where="")
-    serve(draft, artifact, path.name, record=sample, sample_file=sample_file)
+    choose_python(draft, frozen_python(path.parent), where="the frozen training environment")
+    serve(draft, artifact, path.name, folder=path.parent, record=sample, sample_file=sample_file)
     return draft
 
 
@@ -48,6 +40,7 @@ def serve(
     artifact: Artifact | None,
     basename: str,
     *,
+    folder: Path,
     record: Any = None,
     sample_file: str | None = None,
     schema: Mapping[str, Any] | None = None,
@@ -59,7 +52,7 @@ def serve(
         require_all(draft, artifact.serving)
     if artifact is None or not artifact.is_served:
         write_adapter(draft, artifact, basename, trusted=trusted)
-    use_freeze(draft)
+    use_freeze(draft, folder)
     drop_brought(draft)
     add_requests(
         draft,

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from builder.scaffold.compose import name_of
+from builder.scaffold.compose import beside, name_of, place
 from builder.scaffold.conda import use_lines
 from builder.scaffold.draft import Draft
 from builder.scaffold.folder import complete, find_models
@@ -91,8 +91,8 @@ def draft_truss(path: Path, root: Path, *, source: str, sample: Any = None, samp
     data = text(told.get("data_dir")) or "data"
     models = list(find_models(folder / data)) if (folder / data).is_dir() else []
     if any((folder / data).rglob("*")):
-        draft.model = (folder / data).relative_to(root).as_posix() if folder.is_relative_to(root) else None
-    if draft.model is None:
+        draft.model = place(draft, folder / data)
+    else:
         draft.blank(
             "model.path", f"the weights: Truss's {data}/ holds none; put what model.py loads into a folder here"
         )
@@ -101,13 +101,15 @@ def draft_truss(path: Path, root: Path, *, source: str, sample: Any = None, samp
     cls = text(told.get("model_class_name")) or "Model"
     tree = parse(folder / file)
     has_class = tree is not None and any(isinstance(node, ast.ClassDef) and node.name == cls for node in tree.body)
+    caller = None
     if not has_class:
         draft.blank("scoring.script", f"{file} has no class {cls} that can be read")
     else:
         module = file.removesuffix(".py").replace("/", ".")
         config = {"model_metadata": part(told, "model_metadata")}
-        code = _SCRIPT.format(cls=cls, file=file, module=module, config=repr(config), data=json.dumps(data))
-        draft.files["score.py"] = code.encode()
+        code = _SCRIPT.format(cls=cls, file=file, module=module, config=repr(config), data=json.dumps(Path(data).name))
+        caller = beside(draft, folder, "score.py")
+        draft.files[caller] = code.encode()
         draft.guess("scoring.script", f"calls {cls} of {file} with the whole body, as Truss does")
     if sample is None:
         sample = part(told, "model_metadata").get("example_model_input") or _example(folder, told)
@@ -115,7 +117,7 @@ def draft_truss(path: Path, root: Path, *, source: str, sample: Any = None, samp
         draft,
         folder,
         script=file if has_class else None,
-        is_called_by="score.py" if has_class else None,
+        is_called_by=caller,
         python=(text(told.get("python_version")) or "").removeprefix("py") or None,
         python_where="config.yaml",
         models=models,

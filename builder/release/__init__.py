@@ -1,0 +1,1 @@
+"""What a release is, beyond an image in a registry."""
