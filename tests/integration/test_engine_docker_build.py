@@ -89,9 +89,12 @@ def test_the_image_holds_what_the_plan_says_and_runs(engine: DockerEngine, conte
             "/opt/model/model/weights [1].bin",
             "/opt/model/packages/greet/__init__.py",
         } <= files
+        tag = f"cpython-{INTERPRETER[15:].replace('.', '')}"
         assert {path for path in files if path.endswith(".pyc")} == {
-            f"{root}/greet/__pycache__/__init__.cpython-{INTERPRETER[15:].replace('.', '')}.pyc"
-            for root in ("/opt/kiln/server", "/opt/model/packages")
+            f"/opt/kiln/kiln_runtime/__pycache__/entry.{tag}.pyc",
+            f"/opt/kiln/kiln_runtime/__pycache__/probe.{tag}.pyc",
+            f"/opt/kiln/server/greet/__pycache__/__init__.{tag}.pyc",
+            f"/opt/model/packages/greet/__pycache__/__init__.{tag}.pyc",
         }
         script = "import sys; sys.path.append('/opt/model/packages'); import greet; print(greet.hello())"
         assert instance.execute((INTERPRETER, "-c", script), timeout=30).output == "hello\n"
