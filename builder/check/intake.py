@@ -6,6 +6,7 @@ The server's own code (``builder/runtime/server/intake.py``) only runs in images
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,7 +46,8 @@ def foresee_refusal(bundle: Bundle, test: SmokeTest) -> Refusal | None:
     is_azure = bundle.scoring.contract is Contract.AZURE
     schema = bundle.schemas.request
     if is_azure and schema is None:
-        return None
+        is_text = _is_utf8(test.request)
+        return None if is_text else Refusal(status=400, reasons=("the body is not UTF-8 text",))
     if not is_json_type(test.content_type):
         return Refusal(status=415, reasons=(f"the content type is {test.content_type}, not application/json",))
     try:
@@ -56,6 +58,14 @@ def foresee_refusal(bundle: Bundle, test: SmokeTest) -> Refusal | None:
         return _misshapen(bundle, value)
     reasons = tuple(_schema_reasons(bundle, schema, value))
     return Refusal(status=400, reasons=reasons) if reasons else None
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def is_json_type(content_type: str) -> bool:
@@ -75,8 +85,14 @@ def parse(body: bytes) -> Any:
         msg = f"{name} has no form in JSON"
         raise ValueError(msg)
 
+    def finite(text: str) -> float:
+        number = float(text)
+        if not math.isfinite(number):
+            refuse(text)
+        return number
+
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=refuse)
+        return json.loads(body.decode("utf-8"), parse_constant=refuse, parse_float=finite)
     except RecursionError as error:
         msg = "nested too deeply"
         raise ValueError(msg) from error

@@ -144,7 +144,10 @@ def _step_readings(bundle: Bundle, path: str) -> Iterator[tuple[str | int, ...]]
     if steps is None:
         return
     if bundle.schemas.scope is SchemaScope.RECORD:
-        if len(steps) >= 2 and isinstance(steps[1], int):
+        is_listed = len(steps) >= 2 and isinstance(steps[1], int)
+        if bundle.scoring.contract is not Contract.AZURE and not (is_listed and steps[0] == "predictions"):
+            return  # a schema of one prediction says nothing of what is around it
+        if is_listed:
             yield steps[2:]
         elif steps and isinstance(steps[0], int):
             yield steps[1:]
