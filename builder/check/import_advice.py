@@ -62,6 +62,13 @@ class Advisor:
             return Advice(message=f"the standard library's {top} {reason}", remedy=remedy)
         return self._not_locked(module, failed)
 
+    def is_certain(self, module: str) -> bool:
+        """Tell whether a module is missing whatever distributions are locked."""
+        top = module.partition(".")[0]
+        if stdlib.whereabouts(top, self._python) and "package" not in (stdlib.instead(top) or ""):
+            return True
+        return self._in_tree(module, top) is not None
+
     def _in_tree(self, module: str, failed: str) -> Advice | None:
         where = _find_in_tree(self._subject, module, failed)
         if where is None:

@@ -26,7 +26,7 @@ class Spot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Missing:
-    """A module that is nowhere in the image."""
+    """A module that is nowhere in the image; or in no place that is known, when the wheels are not at hand."""
 
     module: str
     """As it is imported."""
@@ -68,8 +68,6 @@ class ImportGraph:
     """Distributions that are imported, surely or perhaps."""
     has_unknown_path: bool = False
     """True when something is put on ``sys.path`` that cannot be told."""
-    is_incomplete: bool = False
-    """True when a module was not looked up, for the wheels are not at hand."""
 
     def live_functions(self) -> set[str]:
         """Return the names of functions that may be called: those mentioned on the way from the entry functions."""
@@ -173,10 +171,7 @@ class _Walker:
         found = self._resolver.resolve(module)
         self.graph.distributions |= found.distributions
         self._enter(found.files)
-        if found.origin is Origin.UNKNOWN:
-            self.graph.is_incomplete = True
-            return
-        if found.origin is Origin.NOTHING:
+        if found.origin in (Origin.NOTHING, Origin.UNKNOWN):
             yield Missing(module=module, resolution=found, spot=spot)
             return
         for name in one.names:
@@ -213,5 +208,5 @@ def _absolute(one: Import, package: str) -> str | None:
 
 def _needed(missing: list[Missing]) -> list[Missing]:
     """Leave out what is imported only when another import of the same file fails, and that one does not."""
-    failed = {guard for one in missing for guard in one.spot.context.guards}
+    failed = {guard for one in missing if one.resolution.origin is Origin.NOTHING for guard in one.spot.context.guards}
     return [one for one in missing if all(guard in failed for guard in one.spot.context.instead_of)]

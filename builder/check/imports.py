@@ -128,6 +128,8 @@ def find_imports(subject: Subject) -> Iterable[Finding]:
     advisor = Advisor(subject)
     live = graph.live_functions()
     for missing in graph.missing:
+        if missing.resolution.origin is Origin.UNKNOWN and not advisor.is_certain(missing.module):
+            continue
         yield _missing(missing, graph, advisor, is_live=_is_live(missing.spot, live))
     for unbound in graph.unbound:
         yield Finding(

@@ -28,7 +28,7 @@ _DATA = re.compile(r"[^/]+\.data/(?:purelib|platlib)/")
 _BESIDE = re.compile(r"[^/]+\.(?:dist-info|data|egg-info)/")
 _LIBRARY = re.compile(r"\.so(?:\.[^/]*)?\Z")
 
-_known: dict[str, WheelIndex] = {}
+_known: dict[tuple[str, Path], WheelIndex] = {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,8 +106,8 @@ def module_source(path: Path, module: str) -> bytes | None:
 def _recalled(subject: Subject, path: Path, digest: Digest | None) -> WheelIndex:
     if digest is None:
         return index_wheel(path)
-    if digest.hex in _known:
-        return _known[digest.hex]
+    if (digest.hex, path) in _known:
+        return _known[digest.hex, path]
     key = {"wheel": digest.hex, "index": _VERSION}
     record = subject.memory.get(key) if subject.memory else None
     index = _from_record(record)
@@ -115,7 +115,7 @@ def _recalled(subject: Subject, path: Path, digest: Digest | None) -> WheelIndex
         index = index_wheel(path)
         if subject.memory:
             subject.memory.put(key, _to_record(index))
-    _known[digest.hex] = index
+    _known[digest.hex, path] = index
     return index
 
 
