@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from builder.bundle.model import Framework
+from builder.check.artifacts.read import read_artifact
+from builder.check.artifacts.reading import ModelFeatures
+
+__all__ = ["ModelFeatures", "model_features"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelFeatures:
-    """What a model expects of one record."""
+def model_features(path: Path, framework: Framework | None = None) -> ModelFeatures | None:
+    """Return what a model file or folder expects of a record, or None when it does not say or cannot be read.
 
-    names: tuple[str, ...] | None
-    """In the order of training; None when the file has no names."""
-    count: int | None
-    """How many; None when the file does not say."""
-    source: str
-    """Where it is written, for people: ``feature_names_in_ of sklearn.pipeline.Pipeline``."""
-
-
-def model_features(path: Path, framework: Framework | None = None) -> ModelFeatures | None:  # noqa: ARG001
-    """Return what a model file or folder expects of a record, or None when it does not say or cannot be read."""
-    return None
+    Of a folder, the MLflow signature speaks first, then the only file that says anything. ``framework`` is what the
+    bundle says the model is; the file itself decides.
+    """
+    del framework
+    try:
+        if not path.is_dir():
+            return read_artifact(path).artifact.features
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        signatures = [read_artifact(file).artifact.features for file in files if file.name == "MLmodel"]
+        if any(signatures):
+            return next(found for found in signatures if found)
+        found = [features for file in files if (features := read_artifact(file).artifact.features)]
+    except OSError:
+        return None
+    return found[0] if len(found) == 1 else None

@@ -9,7 +9,7 @@ from enum import Enum
 
 from builder.check.pickle_classes import Definition, Definitions, Kind
 from builder.check.pickle_machine import Build, Call, Event, Fill, Outside
-from builder.check.pickle_tables import CLASS_FIRST, FAMILIES, NEVER_WHOLE, REASONS, TABLE, Grant, Use
+from builder.check.pickle_tables import CLASS_FIRST, FAMILIES, MOVED, NEVER_WHOLE, REASONS, TABLE, Grant, Use
 from builder.check.pickle_values import Global, Instance, Mapping, OldText, Persistent, Value
 
 
@@ -144,9 +144,13 @@ class Allowance:
         return not target.is_call or callee.module == "copyreg"
 
     def _decide(self, module: str, name: str) -> Verdict:
-        root = module.partition(".")[0]
         if self._definitions.is_author(module):
             return self._author(module, name)
+        module = MOVED.get(module, module)
+        root = module.partition(".")[0]
+        if root == "__torch__":
+            # A type of TorchScript's, from the archive itself: there is no such module to import.
+            return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.MADE))
         grant = TABLE.get((_older(module), name))
         if grant is not None:
             return self._present(module, name, root, grant)

@@ -348,6 +348,8 @@ _TORCH: Final = (
     )
     | _grants("torch.storage", "UntypedStorage TypedStorage", Use.NAMED)
     | _grants("torch.storage", "_load_from_bytes", Use.CALLED)
+    | _grants("torch.jit._pickle", "build_intlist build_doublelist build_boollist build_tensorlist", Use.CALLED)
+    | _grants("torch.jit._pickle", "build_tensor_from_id restore_type_tag", Use.CALLED)
     | _grants("torch.serialization", "_get_layout", Use.CALLED, _plain)
     | _grants("torch.nn.parameter", "Parameter Buffer", Use.NAMED)
     | _grants(
@@ -408,6 +410,9 @@ FAMILIES: Final[dict[str, Family]] = {
     "torch": Family(("torch",), re.compile(r"torch\.nn\.modules\.\w+")),
 }
 """By top-level module."""
+
+MOVED: Final[dict[str, str]] = {"_loss": "sklearn._loss._loss"}
+"""Names some compiled modules give themselves, and where they are."""
 
 NEVER_WHOLE: Final = frozenset({"numpy", "scipy", "joblib", "torch", "cloudpickle", "dill", "threadpoolctl"})
 """Locked or not, only what the table names: these bring code that runs what it is told to."""

@@ -1,0 +1,1 @@
+"""What made a model file, read from the file: never by loading it."""

@@ -1,0 +1,72 @@
+"""What was read from a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+
+class UnreadableError(Exception):
+    """A file begins as its format does and does not go on as it should."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelFeatures:
+    """What a model expects of one record."""
+
+    names: tuple[str, ...] | None
+    """In the order of training; None when the file has no names."""
+    count: int | None
+    """How many; None when the file does not say."""
+    source: str
+    """Where it is written, for people: ``feature_names_in_ of sklearn.pipeline.Pipeline``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Maker:
+    """A library the file was made with."""
+
+    library: str
+    """A distribution's normalised name, or ``python``."""
+    version: str | None
+    """As it is written in the file; None when only the library is known."""
+    evidence: str
+    """Where it is written, for people."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Artifact:
+    """One model file."""
+
+    format: str
+    """For people: ``joblib (zlib)``, ``XGBoost UBJSON``."""
+    makers: tuple[Maker, ...] = ()
+    needs: tuple[str, ...] = ()
+    """Top-level modules that loading it imports, or distributions that can load it (a choice: ``a|b``)."""
+    features: ModelFeatures | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What compatibility depends on besides versions, by name (see compatibility)."""
+    classes: frozenset[str] = frozenset()
+    """Classes the file has objects of."""
+    devices: frozenset[str] = frozenset()
+    """Where its tensors were: ``cuda:0``."""
+    is_known: bool = True
+
+    def version_of(self, library: str) -> str | None:
+        """Return the version of a library that made it."""
+        return next((maker.version for maker in self.makers if maker.library == library), None)
+
+    def joined(self, other: Artifact) -> Artifact:
+        """Return this artifact with what another, held inside of it, adds."""
+        return replace(
+            self,
+            makers=tuple(dict.fromkeys((*self.makers, *other.makers))),
+            needs=tuple(dict.fromkeys((*self.needs, *other.needs))),
+            features=self.features or other.features,
+            facts={**other.facts, **self.facts},
+            classes=self.classes | other.classes,
+            devices=self.devices | other.devices,
+        )
+
+
+UNKNOWN = Artifact(format="unknown", is_known=False)

@@ -1,0 +1,73 @@
+"""XGBoost's own formats: JSON, UBJSON, and what a pickle holds of a Booster."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, UnreadableError
+from builder.check.artifacts.ubjson import Numbers, read_ubjson
+
+_JSON = re.compile(rb"\A\s*\{\s*\"(?:learner|version|Config|Model)\"\s*:")
+_UBJSON = re.compile(rb"\A\{(?:[LlIiU][\x00-\x08]{1,8})(?:learner|version|Config|Model)", re.DOTALL)
+_NEEDS = "xgboost|xgboost-cpu"
+
+
+def is_xgboost(head: bytes) -> bool:
+    """Tell whether a file begins as XGBoost's models do."""
+    return bool(_JSON.match(head) or _UBJSON.match(head) or head.startswith((b"binf", b"CONFIG-offset:")))
+
+
+def read_xgboost(data: bytes) -> Artifact:
+    """Read a model; UnreadableError when it breaks off."""
+    if data.startswith((b"binf", b"CONFIG-offset:")):
+        maker = Maker(library="xgboost", version=None, evidence="its binary format, deprecated since 1.7")
+        return Artifact(format="XGBoost binary", makers=(maker,), needs=(_NEEDS,), facts={"xgboost-format": "binary"})
+    if _JSON.match(data[:512]):
+        form = "XGBoost JSON"
+        try:
+            content = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise UnreadableError(f"the JSON is damaged: {error}") from None
+    else:
+        form = "XGBoost UBJSON"
+        content = read_ubjson(data)
+    if not isinstance(content, Mapping):
+        raise UnreadableError("the model is no object")
+    # A pickled Booster has its configuration beside the model.
+    model = content.get("Model", content)
+    if not isinstance(model, Mapping) or not isinstance(model.get("learner"), Mapping):
+        raise UnreadableError("the model has no learner")
+    learner = model["learner"]
+    version = _version(model.get("version", content.get("version")))
+    objective = learner.get("objective")
+    facts = {"xgboost-format": "ubj" if form.endswith("UBJSON") else "json"}
+    if isinstance(objective, Mapping) and isinstance(objective.get("name"), str):
+        facts["objective"] = objective["name"]
+    return Artifact(
+        format=form,
+        makers=(Maker(library="xgboost", version=version, evidence="version of the model"),),
+        needs=(_NEEDS,),
+        features=_features(learner),
+        facts=facts,
+    )
+
+
+def _version(value: Any) -> str | None:
+    if isinstance(value, list) and len(value) == 3 and all(isinstance(part, int) for part in value):
+        return ".".join(map(str, value))
+    return None
+
+
+def _features(learner: Mapping[str, Any]) -> ModelFeatures | None:
+    names = learner.get("feature_names")
+    parameters = learner.get("learner_model_param")
+    written = parameters.get("num_feature") if isinstance(parameters, Mapping) else None
+    count = int(written) if isinstance(written, str) and written.isdecimal() and len(written) < 12 else None
+    if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
+        return ModelFeatures(names=tuple(names), count=len(names), source="feature_names of the model")
+    if isinstance(names, Numbers) or count is None or count == 0:
+        return None
+    return ModelFeatures(names=None, count=count, source="num_feature of the model")
