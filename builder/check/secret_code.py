@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from builder.check.secret_patterns import is_random, is_sample
 
 _NAME = re.compile(
-    r"(?:^|[_\W])(?:password|passwd|passphrase|pwd|secret|token|api_?key|access_?key|account_?key|private_?key"
+    r"(?:^|[_\W])(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|account_?key|private_?key"
     r"|signing_?key|encryption_?key|credentials?|auth|connection_?string)(?:$|_(?:value|v\d+|prod|dev|live|test)$)",
     re.IGNORECASE,
 )

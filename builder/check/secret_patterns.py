@@ -178,5 +178,5 @@ def find_passwords(text: str) -> Iterator[Secret]:
         if password is None:
             if len(user) >= _LONG and is_random(user) and any(map(str.isdigit, user)):
                 yield Secret(kind="token in a URL", start=match.start(2), value=user)
-        elif password.lower() not in _NO_PASSWORDS and not is_sample(password) and not is_sample(user):
+        elif password.lower() not in _NO_PASSWORDS and not is_sample(password) and not _SAMPLE.search(user):
             yield Secret(kind="password in a URL", start=match.start(3), value=password)
