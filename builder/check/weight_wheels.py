@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 from pathlib import Path
 
 from builder.bundle.inventory import Memory
+from builder.errors import KilnError
 from builder.oci.digest import Digest
 
 
@@ -21,7 +23,8 @@ def unpacked_size(wheel: Path, digest: Digest, memory: Memory | None = None) -> 
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
         return None
     if memory:
-        memory.put(key, size)
+        with contextlib.suppress(OSError, KilnError):  # not remembered, so read again next time
+            memory.put(key, size)
     return size
 
 
