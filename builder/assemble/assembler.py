@@ -46,6 +46,7 @@ def assemble(
             got=f"Python {interpreter.version}",
         )
     _require_inputs(store, plan)
+    store.sweep()
     with store_faults("write to the store", store.root):
         (store.root / "aside").mkdir(parents=True, exist_ok=True)
         scratch = tempfile.TemporaryDirectory(dir=store.root / "aside", prefix="link-", ignore_cleanup_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,6 +81,8 @@ class Products:
             guard = (self.folder / ".guard").open("w")
         with guard:
             fcntl.flock(guard, fcntl.LOCK_EX)
+            for left in (*self.folder.glob(".layout-*"), *self.folder.glob(".context*-*")):  # by one that was killed
+                shutil.rmtree(left, ignore_errors=True)
             yield
 
     @contextmanager

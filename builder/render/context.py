@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -146,12 +147,26 @@ def _copy(source: Path, target: Path, *, mode: int) -> Digest:
     hasher = hashlib.sha256()
     with store_faults("write the build context", target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    with store_faults("read", source), source.open("rb") as reading, target.open("wb") as writing:
-        while chunk := reading.read(CHUNK):
-            hasher.update(chunk)
-            writing.write(chunk)
+        with _opened(source) as reading, target.open("wb") as writing:
+            while chunk := reading():
+                hasher.update(chunk)
+                writing.write(chunk)
     target.chmod(mode)
     return Digest(hasher.hexdigest())
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[Callable[[], bytes]]:
+    """Lend what reads a file piece by piece, its faults told from those of the file it is copied to."""
+
+    def piece() -> bytes:
+        with store_faults("read", source):
+            return file.read(CHUNK)
+
+    with store_faults("read", source):
+        file = source.open("rb", buffering=0)
+    with file:
+        yield piece
 
 
 def _replace(aside: Path, destination: Path) -> None:

@@ -7,11 +7,13 @@ write at once, and an interrupted one leaves nothing that could be taken for a b
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +25,9 @@ from builder.oci.entry import CHUNK
 
 _SEALED = 946_684_800_000_000_000
 """Nanoseconds since 1970: the time of change of blobs whose bytes are what their name says."""
+
+_MINUTE = 60
+_DAY = 24 * 3600
 
 
 @contextmanager
@@ -126,6 +131,8 @@ class BlobStore:
             self._aside.mkdir(parents=True, exist_ok=True)
             self._blobs.mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=self._aside)
+            with suppress(OSError):  # so that others see that it is being written; without it they go by its age
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         aside = Path(name)
         try:
             file = os.fdopen(descriptor, "wb")
@@ -181,6 +188,16 @@ class BlobStore:
             except OSError:
                 _copy(source, destination)
 
+    def sweep(self) -> None:
+        """Remove what builds that were killed left aside: files nobody writes any more, folders a day after."""
+        with suppress(OSError):
+            for path in self._aside.iterdir():
+                age = time.time() - path.lstat().st_mtime
+                if path.is_dir() and age > _DAY:
+                    shutil.rmtree(path, ignore_errors=True)
+                elif path.is_file() and age > _MINUTE and (age > _DAY or not _is_held(path)):
+                    path.unlink(missing_ok=True)
+
     def verify(self, digest: Digest) -> bool:
         """Read a blob whole and tell whether it still is what its name says; a damaged one is removed."""
         hasher = hashlib.sha256()
@@ -192,6 +209,16 @@ class BlobStore:
         with suppress(PermissionError):  # of another user: then it is not taken for a blob all the same
             self.path(digest).unlink(missing_ok=True)
         return False
+
+
+def _is_held(path: Path) -> bool:
+    """Tell whether a process has this file locked."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def _seal(path: Path) -> None:

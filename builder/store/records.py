@@ -20,10 +20,12 @@ class Records:
         self._root = root / "records" / kind
 
     def get(self, key: Any) -> Any | None:
-        """Return what was remembered for a key (any JSON value), or None."""
+        """Return what was remembered for a key (any JSON value), or None; never anything else than was put."""
         try:
-            return json.loads(self._path(key).read_bytes())
-        except (OSError, ValueError):
+            record = json.loads(self._path(key).read_bytes())
+            value = record["value"]
+            return value if record["seal"] == _seal(key, value) else None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def put(self, key: Any, value: Any) -> None:
@@ -35,10 +37,15 @@ class Records:
             aside = Path(name)
             try:
                 with os.fdopen(descriptor, "wb") as file:
-                    file.write(canonical_json(value))
+                    file.write(canonical_json({"value": value, "seal": _seal(key, value)}))
                 aside.replace(path)
             finally:
                 aside.unlink(missing_ok=True)
 
     def _path(self, key: Any) -> Path:
         return self._root / Digest.of(canonical_json(key)).hex
+
+
+def _seal(key: Any, value: Any) -> str:
+    """Return what tells a whole record of this key from a damaged one."""
+    return Digest.of(canonical_json([key, value])).hex

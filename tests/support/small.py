@@ -1,4 +1,4 @@
-"""A bundle that builds in a second, a store of its own for a test, and what is looked at to see that nothing is left."""
+"""A bundle that builds in a second, a store of its own for a test, and ways to see that nothing is left."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ import errno
 import multiprocessing
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -223,3 +224,23 @@ def test_whole_blobs_are_not_read_to_tell_that_they_are_here(store: BlobStore, m
     digest = store.add(b"content")
     monkeypatch.setattr(BlobStore, "verify", lambda *_: pytest.fail("was read"))
     assert store.has(digest)
+
+
+def test_what_a_killed_build_left_is_swept_and_what_is_being_written_stays(store: BlobStore) -> None:
+    aside = store.root / "aside"
+    with store.writer() as writer:
+        writer.write(b"content")
+        (held,) = aside.iterdir()
+        for name, age in {"fresh": 1, "orphan": 3600, held.name: 3600}.items():
+            (aside / name).touch()
+            os.utime(aside / name, (time.time() - age,) * 2)
+        for name, age in {"folder": 3600, "old-folder": 100_000}.items():
+            (aside / name).mkdir()
+            os.utime(aside / name, (time.time() - age,) * 2)
+        store.sweep()
+        assert {path.name for path in aside.iterdir()} == {"fresh", "folder", held.name}
+    assert store.has(writer.digest)
+
+
+def test_a_store_without_anything_aside_is_swept_quietly(store: BlobStore) -> None:
+    store.sweep()

@@ -34,7 +34,7 @@ def test_kinds_are_kept_apart(remembered: Records, tmp_path: Path) -> None:
     assert Records(tmp_path, "files").get("key") is None
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"null", b"[1]", b'{"value": 2}', b'{"value": 2, "seal": 3}'])
 def test_a_damaged_record_is_forgotten(remembered: Records, tmp_path: Path, content: bytes) -> None:
     remembered.put("key", 1)
     (path,) = (tmp_path / "records" / "layers").iterdir()
