@@ -26,7 +26,7 @@ _REFUSED_WORDS = ("bad", "refus", "invalid", "wrong", "missing", "without", "err
 _DEEPEST = 4
 
 
-def draft_folder(root: Path, folder: Path, *, source: str, sample: Any = None, sample_file: str | None = None) -> Draft:
+def draft_folder(folder: Path, root: Path, *, source: str, sample: Any = None, sample_file: str | None = None) -> Draft:
     """Return the bundle of a folder that has a script or a model; what it lacks is a blank."""
     draft = Draft(form="folder", root=root, source=source, name=name_of(folder.name))
     draft.guess("name", "the name of the folder")

@@ -11,6 +11,7 @@ from builder.scaffold.artifact import Artifact, read_artifact
 from builder.scaffold.compose import choose_python, name_of, place, require_all, use_artifact, write_adapter
 from builder.scaffold.draft import Draft
 from builder.scaffold.records import add_requests
+from builder.scaffold.requests import first_record
 from builder.scaffold.requirements import drop_brought, frozen_python, use_freeze
 
 
@@ -31,7 +32,7 @@ def draft_model_file(
     draft.model = place(draft, path, folder="model")
     use_artifact(draft, artifact)
     choose_python(draft, frozen_python(path.parent), where="the frozen training environment")
-    serve(draft, artifact, path.name, folder=path.parent, record=sample, sample_file=sample_file)
+    serve(draft, artifact, path.name, folder=path.parent, record=first_record(sample), sample_file=sample_file)
     return draft
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -23,6 +24,10 @@ CHURN_RECORD = {
 }
 
 
+def lines(*parts: str) -> str:
+    return "".join(f"{part}\n" for part in parts)
+
+
 def write(folder: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
         path = folder / name
@@ -33,37 +38,35 @@ def write(folder: Path, files: dict[str, str]) -> Path:
 
 def mlflow_sklearn(folder: Path) -> Path:
     """Write an MLflow model of flavor sklearn, with signature and input example."""
-    kinds = {"monthly_charge": "double", "contract": "string", "payment_method": "string", "has_fiber": "string"}
+    kinds = dict.fromkeys(("monthly_charge", "data_gb", "calls_per_year"), "double")
+    kinds |= dict.fromkeys(("contract", "payment_method", "has_fiber"), "string")
     inputs = [{"type": kinds.get(name, "long"), "name": name, "required": True} for name in CHURN_RECORD]
     write(
         folder,
         {
-            "MLmodel": "\n".join(
-                [
-                    "artifact_path: model",
-                    "flavors:",
-                    "  python_function:",
-                    "    env: {conda: conda.yaml, virtualenv: python_env.yaml}",
-                    "    loader_module: mlflow.sklearn",
-                    "    model_path: model.pkl",
-                    "    predict_fn: predict",
-                    "    python_version: 3.11.7",
-                    "  sklearn:",
-                    "    code: null",
-                    "    pickled_model: model.pkl",
-                    "    serialization_format: cloudpickle",
-                    "    sklearn_version: 1.7.2",
-                    "mlflow_version: 2.9.2",
-                    "run_id: 0123456789abcdef",
-                    "saved_input_example_info: {artifact_path: input_example.json, pandas_orient: split, type: dataframe}",
-                    "signature:",
-                    f"  inputs: '{json.dumps(inputs)}'",
-                    '  outputs: \'[{"type": "long", "required": true}]\'',
-                    "",
-                ]
+            "MLmodel": lines(
+                "artifact_path: model",
+                "flavors:",
+                "  python_function:",
+                "    env: {conda: conda.yaml, virtualenv: python_env.yaml}",
+                "    loader_module: mlflow.sklearn",
+                "    model_path: model.pkl",
+                "    predict_fn: predict",
+                "    python_version: 3.11.7",
+                "  sklearn:",
+                "    code: null",
+                "    pickled_model: model.pkl",
+                "    serialization_format: cloudpickle",
+                "    sklearn_version: 1.7.2",
+                "mlflow_version: 2.9.2",
+                "run_id: 0123456789abcdef",
+                "saved_input_example_info: {artifact_path: input_example.json, pandas_orient: split, type: dataframe}",
+                "signature:",
+                f"  inputs: '{json.dumps(inputs)}'",
+                '  outputs: \'[{"type": "long", "required": true}]\'',
             ),
             "requirements.txt": "mlflow==2.9.2\ncloudpickle==3.1.2\nnumpy==2.4.6\npandas==2.3.3\nscikit-learn==1.7.2\n",
-            "conda.yaml": "channels: [conda-forge]\ndependencies:\n- python=3.11.7\n- pip<=24\n- pip:\n  - mlflow==2.9.2\n",
+            "conda.yaml": "dependencies:\n- python=3.11.7\n- pip<=24\n- pip:\n  - mlflow==2.9.2\n",
             "python_env.yaml": "python: 3.11.7\nbuild_dependencies: [pip==24.0]\ndependencies: [-r requirements.txt]\n",
             "input_example.json": json.dumps({"columns": list(CHURN_RECORD), "data": [list(CHURN_RECORD.values())]}),
         },
@@ -77,28 +80,25 @@ def mlflow_pyfunc(folder: Path) -> Path:
     write(
         folder,
         {
-            "MLmodel": "\n".join(
-                [
-                    "flavors:",
-                    "  python_function:",
-                    "    cloudpickle_version: 3.1.2",
-                    "    env: {conda: conda.yaml}",
-                    "    loader_module: mlflow.pyfunc.model",
-                    "    python_model: python_model.pkl",
-                    "    python_version: 3.12.1",
-                    "signature:",
-                    '  inputs: \'[{"type": "double", "name": "x", "required": true}]\'',
-                    "",
-                ]
+            "MLmodel": lines(
+                "flavors:",
+                "  python_function:",
+                "    cloudpickle_version: 3.1.2",
+                "    env: {conda: conda.yaml}",
+                "    loader_module: mlflow.pyfunc.model",
+                "    python_model: python_model.pkl",
+                "    python_version: 3.12.1",
+                "signature:",
+                '  inputs: \'[{"type": "double", "name": "x", "required": true}]\'',
             ),
             "requirements.txt": "mlflow==3.1.0\ncloudpickle==3.1.2\n",
-            "python_model.pkl": "not read",
         },
     )
+    (folder / "python_model.pkl").write_bytes(pickle.dumps({"weights": [1.0, 2.0]}))
     return folder
 
 
-AZURE_SCORE = '''
+AZURE_SCORE = """
 import json
 import logging
 import os
@@ -117,7 +117,7 @@ def init():
 def run(raw_data):
     data = json.loads(raw_data)["data"]
     return model.predict(numpy.array(data)).tolist()
-'''
+"""
 
 
 def azure_deployment(folder: Path) -> Path:
@@ -125,43 +125,37 @@ def azure_deployment(folder: Path) -> Path:
     write(
         folder,
         {
-            "endpoints/blue-deployment.yml": "\n".join(
-                [
-                    "$schema: https://azuremlschemas.azureedge.net/latest/managedOnlineDeployment.schema.json",
-                    "name: blue",
-                    "endpoint_name: my-endpoint",
-                    "model:",
-                    "  path: ../model-1/model/",
-                    "code_configuration:",
-                    "  code: ../model-1/onlinescoring/",
-                    "  scoring_script: score.py",
-                    "environment:",
-                    "  conda_file: ../model-1/environment/conda.yaml",
-                    "  image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest",
-                    "environment_variables: {LOG_LEVEL: 10}",
-                    "instance_type: Standard_DS3_v2",
-                    "instance_count: 1",
-                    "request_settings: {request_timeout_ms: 3000}",
-                    "",
-                ]
+            "endpoints/blue-deployment.yml": lines(
+                "$schema: https://azuremlschemas.azureedge.net/latest/managedOnlineDeployment.schema.json",
+                "name: blue",
+                "endpoint_name: my-endpoint",
+                "model:",
+                "  path: ../model-1/model/",
+                "code_configuration:",
+                "  code: ../model-1/onlinescoring/",
+                "  scoring_script: score.py",
+                "environment:",
+                "  conda_file: ../model-1/environment/conda.yaml",
+                "  image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest",
+                "environment_variables: {LOG_LEVEL: 10}",
+                "instance_type: Standard_DS3_v2",
+                "instance_count: 1",
+                "request_settings: {request_timeout_ms: 3000}",
             ),
             "model-1/onlinescoring/score.py": AZURE_SCORE,
-            "model-1/environment/conda.yaml": "\n".join(
-                [
-                    "name: model-env",
-                    "channels: [conda-forge]",
-                    "dependencies:",
-                    "  - python=3.9",
-                    "  - numpy=1.23.5",
-                    "  - pip=23.0.1",
-                    "  - scikit-learn=1.2.2",
-                    "  - scipy=1.10.1",
-                    "  - pip:",
-                    "    - azureml-defaults==1.53.0",
-                    "    - inference-schema[numpy-support]==1.5.1",
-                    "    - joblib==1.2.0",
-                    "",
-                ]
+            "model-1/environment/conda.yaml": lines(
+                "name: model-env",
+                "channels: [conda-forge]",
+                "dependencies:",
+                "  - python=3.9",
+                "  - numpy=1.23.5",
+                "  - pip=23.0.1",
+                "  - scikit-learn=1.2.2",
+                "  - scipy=1.10.1",
+                "  - pip:",
+                "    - azureml-defaults==1.53.0",
+                "    - inference-schema[numpy-support]==1.5.1",
+                "    - joblib==1.2.0",
             ),
             "model-1/sample-request.json": json.dumps({"data": [[3, 58.4, 6, 71.2, 24, "monthly", "invoice", "yes"]]}),
         },
@@ -176,22 +170,19 @@ def cog(folder: Path) -> Path:
     write(
         folder,
         {
-            "cog.yaml": "\n".join(
-                [
-                    "build:",
-                    "  gpu: true",
-                    '  python_version: "3.11"',
-                    "  system_packages: [libgomp1]",
-                    "  python_packages:",
-                    '    - "scikit-learn==1.7.2"',
-                    '    - "pandas==2.3.3"',
-                    "  run:",
-                    "    - echo hello",
-                    'predict: "predict.py:Predictor"',
-                    "",
-                ]
+            "cog.yaml": lines(
+                "build:",
+                "  gpu: true",
+                '  python_version: "3.11"',
+                "  system_packages: [libgomp1]",
+                "  python_packages:",
+                '    - "scikit-learn==1.7.2"',
+                '    - "pandas==2.3.3"',
+                "  run:",
+                "    - echo hello",
+                'predict: "predict.py:Predictor"',
             ),
-            "predict.py": '''
+            "predict.py": """
 import joblib
 import pandas
 from cog import BasePredictor, Input
@@ -211,7 +202,7 @@ class Predictor(BasePredictor):
         note: str = "none",
     ) -> float:
         return self.model.predict(frame(tenure_months, contract))[0]
-''',
+""",
             "helpers.py": "import pandas\n\ndef frame(*values):\n    return pandas.DataFrame([values])\n",
         },
     )
@@ -225,24 +216,21 @@ def truss(folder: Path) -> Path:
     write(
         folder,
         {
-            "config.yaml": "\n".join(
-                [
-                    "model_name: Churn model",
-                    "python_version: py311",
-                    "requirements:",
-                    "- scikit-learn==1.7.2",
-                    "- pandas==2.3.3",
-                    "system_packages: [libgomp1]",
-                    "environment_variables: {MODE: fast}",
-                    "resources: {cpu: 500m, memory: 2Gi, use_gpu: false, accelerator: null}",
-                    "secrets: {hf_access_token: null}",
-                    "model_metadata:",
-                    "  example_model_input: {rows: [[3, 58.4]]}",
-                    "",
-                ]
+            "config.yaml": lines(
+                "model_name: Churn model",
+                "python_version: py311",
+                "requirements:",
+                "- scikit-learn==1.7.2",
+                "- pandas==2.3.3",
+                "system_packages: [libgomp1]",
+                "environment_variables: {MODE: fast}",
+                "resources: {cpu: 500m, memory: 2Gi, use_gpu: false, accelerator: null}",
+                "secrets: {hf_access_token: null}",
+                "model_metadata:",
+                "  example_model_input: {rows: [[3, 58.4]]}",
             ),
             "model/__init__.py": "",
-            "model/model.py": '''
+            "model/model.py": """
 import joblib
 
 
@@ -259,7 +247,7 @@ class Model:
 
     def predict(self, request):
         return {"predictions": len(request["rows"])}
-''',
+""",
         },
     )
     (folder / "data").mkdir()
@@ -272,19 +260,16 @@ def bento(folder: Path, *, home: Path | None = None) -> Path:
     write(
         folder,
         {
-            "bentofile.yaml": "\n".join(
-                [
-                    'service: "service:svc"',
-                    "labels: {owner: bentoml-team}",
-                    "include: ['*.py']",
-                    "python:",
-                    "  packages: [scikit-learn==1.7.2, pandas==2.3.3, bentoml]",
-                    "docker: {python_version: '3.11', system_packages: [libgomp1], env: {MODE: fast}}",
-                    "models: ['churn_clf:latest']",
-                    "",
-                ]
+            "bentofile.yaml": lines(
+                'service: "service:svc"',
+                "labels: {owner: bentoml-team}",
+                "include: ['*.py']",
+                "python:",
+                "  packages: [scikit-learn==1.7.2, pandas==2.3.3, bentoml]",
+                "docker: {python_version: '3.11', system_packages: [libgomp1], env: {MODE: fast}}",
+                "models: ['churn_clf:latest']",
             ),
-            "service.py": '''
+            "service.py": """
 import bentoml
 from bentoml.io import NumpyNdarray
 
@@ -295,7 +280,7 @@ svc = bentoml.Service("churn", runners=[runner])
 @svc.api(input=NumpyNdarray(), output=NumpyNdarray())
 def classify(series):
     return runner.predict.run(series)
-''',
+""",
         },
     )
     if home is not None:
@@ -303,4 +288,11 @@ def classify(series):
         write(stored, {"model.yaml": "name: churn_clf\nmodule: bentoml.sklearn\n"})
         shutil.copy(CHURN, stored / "saved_model.pkl")
         (home / "models" / "churn_clf" / "latest").write_text("v1")
+    return folder
+
+
+def example_folder(name: str, folder: Path) -> Path:
+    """Copy an example without what init would write."""
+    ignored = shutil.ignore_patterns("build", "__pycache__", "bundle.yaml", "*.lock")
+    shutil.copytree(EXAMPLES / name, folder, ignore=ignored)
     return folder

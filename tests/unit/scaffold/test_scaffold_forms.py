@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from builder.bundle.model import Bundle, Contract
+from builder.bundle.parser import load_bundle
+from builder.errors import BundleError, UsageError
+from builder.scaffold.forms import draft_bundle
+from builder.scaffold.write import Scaffolded, write_draft
+from tests.support import foreign
+
+
+def init(path: Path, *, into: Path | None = None, sample: Path | None = None) -> tuple[Scaffolded, Bundle]:
+    made = write_draft(draft_bundle(path, into=into, sample=sample))
+    return made, load_bundle(made.draft.root)
+
+
+def statuses(bundle: Bundle) -> list[int]:
+    return [test.expect.status for test in bundle.smoke]
+
+
+def test_a_scikit_learn_file_becomes_a_bundle(churn_model: Path) -> None:
+    made, bundle = init(churn_model)
+    assert bundle.model.path == "churn.joblib"
+    assert bundle.scoring.contract is Contract.NONE
+    assert bundle.environment.requirements == ("scikit-learn==1.7.2", "pandas<3")
+    assert bundle.schemas.request is not None
+    assert bundle.schemas.request["properties"]["contract"] == {"enum": ["monthly", "one-year", "two-year"]}
+    assert statuses(bundle) == [200, 400]
+    assert bundle.warnings == ()
+    assert not made.draft.blanks
+
+
+def test_an_xgboost_file_becomes_a_bundle_for_a_python_it_runs_on(fraud_model: Path) -> None:
+    _, bundle = init(fraud_model)
+    assert bundle.environment.python == "3.13"
+    assert bundle.environment.requirements == ("xgboost-cpu==3.4.1",)
+    assert statuses(bundle) == [200, 400]
+
+
+def test_a_text_model_gets_a_script(triage_model: Path) -> None:
+    _, bundle = init(triage_model)
+    assert bundle.scoring.contract is Contract.PREDICT
+    assert json.loads(bundle.smoke[0].request) == {"text": "text"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["lightgbm-4.6.0.txt", "catboost-1.2.10.cbm", "skl2onnx.onnx", "xgboost-3.2.0.ubj", "xgboost-3.2.0.joblib.xz"],
+)
+def test_other_formats_become_bundles_with_python_that_parses(tmp_path: Path, name: str) -> None:
+    source = Path(__file__).resolve().parents[2] / "fixtures" / "artifacts" / name
+    (tmp_path / name).write_bytes(source.read_bytes())
+    made, bundle = init(tmp_path / name)
+    assert statuses(bundle) == [200, 400]
+    assert not made.draft.blanks
+    for relative, content in made.draft.files.items():
+        if relative.endswith(".py"):
+            ast.parse(content)
+
+
+def test_a_folder_with_a_script_is_taken_as_it_stands(tmp_path: Path) -> None:
+    folder = foreign.example_folder("churn", tmp_path / "churn")
+    made, bundle = init(folder)
+    assert bundle.scoring.script == "score.py"
+    assert bundle.scoring.sources == ("features.py",)
+    assert bundle.environment.requirements_file == "requirements.txt"
+    assert bundle.model.training_environment == "training-environment.txt"
+    assert bundle.schemas.response is not None
+    assert made.written == ("bundle.yaml", "samples/refused.json")
+    assert statuses(bundle) == [200, 400]
+
+
+def test_an_azure_script_is_asked_with_a_whole_body(tmp_path: Path) -> None:
+    _, bundle = init(foreign.example_folder("triage", tmp_path / "triage"))
+    assert bundle.scoring.contract is Contract.AZURE
+    assert bundle.schemas.scope == "body"
+    assert statuses(bundle) == [200, 400]
+
+
+def test_a_requirements_file_is_not_changed_and_what_it_lacks_is_said(tmp_path: Path) -> None:
+    folder = foreign.example_folder("churn", tmp_path / "churn")
+    (folder / "requirements.txt").write_text("scikit-learn==1.7.*\n")
+    made, _ = init(folder)
+    assert (folder / "requirements.txt").read_text() == "scikit-learn==1.7.*\n"
+    assert [note.at for note in made.draft.blanks] == ["requirements.txt"]
+    assert "add pandas" in made.draft.blanks[0].text
+
+
+def test_without_a_requirements_file_versions_come_from_model_and_freeze(tmp_path: Path) -> None:
+    folder = foreign.example_folder("churn", tmp_path / "churn")
+    (folder / "requirements.txt").unlink()
+    _, bundle = init(folder)
+    assert bundle.environment.requirements == ("scikit-learn==1.7.2", "joblib==1.6.0", "pandas==2.3.3")
+
+
+def test_an_mlflow_model_of_a_known_flavor_is_served_without_mlflow(tmp_path: Path) -> None:
+    made, bundle = init(foreign.mlflow_sklearn(tmp_path / "churn"))
+    assert bundle.model.path == "model.pkl"
+    assert bundle.scoring.contract is Contract.NONE
+    assert "pandas==2.3.3" in bundle.environment.requirements
+    assert not any(line.startswith("mlflow") for line in bundle.environment.requirements)
+    assert bundle.schemas.request is not None
+    assert bundle.schemas.request["properties"]["support_calls"] == {"type": "integer"}
+    assert json.loads(bundle.smoke[0].request) == foreign.CHURN_RECORD
+    assert [note.at for note in made.draft.left_behind] == ["requirement mlflow==2.9.2"]
+
+
+def test_any_other_mlflow_model_is_served_by_mlflow_from_its_whole_folder(tmp_path: Path) -> None:
+    foreign.mlflow_pyfunc(tmp_path / "risk" / "model")
+    with pytest.raises(UsageError, match="whole folder") as refused:
+        draft_bundle(tmp_path / "risk" / "model")
+    assert "--into" in (refused.value.hint or "")
+    _, bundle = init(tmp_path / "risk" / "model", into=tmp_path / "risk")
+    assert bundle.model.path == "model"
+    assert bundle.scoring.script == "score.py"
+    assert "mlflow==3.1.0" in bundle.environment.requirements
+    assert bundle.environment.python == "3.13"
+
+
+def test_an_azure_deployment_is_brought_together_in_one_folder(tmp_path: Path) -> None:
+    made, bundle = init(foreign.azure_deployment(tmp_path))
+    assert bundle.root == (tmp_path / "endpoints").resolve()
+    assert bundle.model.path == "model"
+    assert (bundle.root / "model/churn.pkl").is_file()
+    assert bundle.scoring.contract is Contract.AZURE
+    assert "scikit-learn==1.2.2" in bundle.environment.requirements
+    assert not any("azureml" in line for line in bundle.environment.requirements)
+    assert bundle.environment.variables == {"LOG_LEVEL": "10"}
+    assert bundle.service.request_timeout == 3.0
+    assert statuses(bundle) == [200, 400]
+    assert "environment.python" in [note.at for note in made.draft.guesses]
+
+
+def test_a_cog_predictor_is_called_by_a_script_around_it(tmp_path: Path) -> None:
+    made, bundle = init(foreign.cog(tmp_path / "cog"))
+    assert bundle.model.path == "weights"
+    assert bundle.scoring.sources == ("predict.py", "helpers.py")
+    assert bundle.schemas.request is not None
+    assert bundle.schemas.request["required"] == ["tenure_months", "contract"]
+    assert bundle.schemas.request["properties"]["tenure_months"]["maximum"] == 600
+    assert bundle.schemas.request["properties"]["contract"] == {"enum": ["monthly", "one-year"]}
+    assert "'scale': 1.5" in made.draft.files["score.py"].decode()
+    assert bundle.environment.system_packages == ("libgomp1",)
+    assert {note.at for note in made.draft.left_behind} == {"build.run", "build.gpu"}
+
+
+def test_a_cog_predictor_that_takes_files_names_what_a_person_has_to_say(tmp_path: Path) -> None:
+    folder = foreign.cog(tmp_path / "cog")
+    text = (folder / "predict.py").read_text().replace("note: str", "image: Path = Input(), note: str")
+    (folder / "predict.py").write_text(text)
+    made, _ = init(folder)
+    assert [note.text for note in made.draft.blanks if "image is a file" in note.text]
+
+
+def test_a_truss_model_is_called_with_whole_bodies(tmp_path: Path) -> None:
+    _, bundle = init(foreign.truss(tmp_path / "truss"))
+    assert bundle.name == "churn-model"
+    assert bundle.model.path == "data"
+    assert bundle.scoring.contract is Contract.AZURE
+    assert bundle.scoring.sources == ("model",)
+    assert bundle.resources.cpu == 0.5
+    assert bundle.resources.memory == 2 << 30
+    assert json.loads(bundle.smoke[0].request) == {"rows": [[3, 58.4]]}
+
+
+def test_a_bento_takes_its_model_from_bentomls_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home"))
+    made, bundle = init(foreign.bento(tmp_path / "bento", home=tmp_path / "home"))
+    assert bundle.owner == "bentoml-team"
+    assert bundle.model.path == "model/saved_model.pkl"
+    assert bundle.environment.requirements == ("scikit-learn==1.7.2", "pandas==2.3.3")
+    assert [note.at for note in made.draft.left_behind] == ["service.py:10 classify"]
+
+
+def test_a_bento_whose_model_is_elsewhere_has_a_blank_the_parser_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home"))
+    made = write_draft(draft_bundle(foreign.bento(tmp_path / "bento")))
+    assert [note.at for note in made.draft.blanks] == ["model.path"]
+    with pytest.raises(BundleError) as refused:
+        load_bundle(made.draft.root)
+    assert "model.path" in (refused.value.faults[0].at or "")
+
+
+def test_a_script_for_weights_alone_has_a_blank_the_parser_names(tmp_path: Path) -> None:
+    source = Path(__file__).resolve().parents[2] / "fixtures" / "artifacts" / "torch-2.13.0-state.pt"
+    (tmp_path / "net.pt").write_bytes(source.read_bytes())
+    made = write_draft(draft_bundle(tmp_path / "net.pt"))
+    assert {note.at for note in made.draft.blanks} == {"score.py", "smoke[0].request"}
+    with pytest.raises(BundleError) as refused:
+        load_bundle(made.draft.root)
+    facts = " ".join(fault.fact for fault in refused.value.faults)
+    assert "script defines load but no predict" in facts
+
+
+def test_an_empty_folder_is_told_the_forms(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="empty") as refused:
+        draft_bundle(tmp_path)
+    wanted = refused.value.faults[0].want or ""
+    assert all(word in wanted for word in ("score.py", "MLmodel", "Azure", "cog.yaml", "Truss", "bentofile"))
+
+
+def test_a_path_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        draft_bundle(tmp_path / "nowhere")
+
+
+def test_a_json_sample_is_the_smoke_test(churn_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text(json.dumps({"records": [foreign.CHURN_RECORD]}))
+    made, bundle = init(churn_model, sample=tmp_path / "one.json")
+    assert json.loads(bundle.smoke[0].request) == foreign.CHURN_RECORD
+    assert "samples/accepted.json" not in [note.at for note in made.draft.guesses]
+
+
+def test_a_csv_sample_brings_only_what_the_model_knows(churn_model: Path, tmp_path: Path) -> None:
+    record = foreign.CHURN_RECORD | {"churned": 1}
+    rows = [",".join(record), ",".join(map(str, record.values()))]
+    (tmp_path / "train.csv").write_text("\n".join(rows) + "\n")
+    _, bundle = init(churn_model, sample=tmp_path / "train.csv")
+    assert json.loads(bundle.smoke[0].request) == foreign.CHURN_RECORD
+
+
+def test_a_bundle_made_elsewhere_leaves_the_source_alone(tmp_path: Path) -> None:
+    folder = foreign.example_folder("churn", tmp_path / "churn")
+    before = sorted(path for path in folder.rglob("*"))
+    _, bundle = init(folder, into=tmp_path / "bundle")
+    assert sorted(folder.rglob("*")) == before
+    assert bundle.scoring.sources == ("features.py",)
+    assert (tmp_path / "bundle/model/churn.joblib").is_file()
+    assert bundle.environment.requirements_file == "requirements.txt"
+
+
+def test_a_broken_manifest_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "cog.yaml").write_text("build:\n  - [\n")
+    with pytest.raises(UsageError, match="not valid YAML") as refused:
+        draft_bundle(tmp_path)
+    assert "cog.yaml:" in (refused.value.faults[0].at or "")
