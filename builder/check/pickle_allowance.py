@@ -188,7 +188,7 @@ class Allowance:
         if root in _STANDARD or not self._definitions.indexes:
             return None
         if not self._definitions.distributions(root):
-            return f"no locked distribution brings {root}"
+            return f"{NOT_LOCKED} {root}"
         # numpy moved its private modules with version 2; which of them is there is a matter of versions.
         if root != "numpy" and not any(
             module in self._definitions.indexes[name].importable for name in self._definitions.distributions(root)
@@ -236,6 +236,8 @@ class Allowance:
         return Verdict(judgement=Judgement.REFUSED, reason=f"in {found.distribution} it is not a class")
 
 
+NOT_LOCKED = "no locked distribution brings"
+"""How the reason begins when a whole distribution is missing."""
 _OUTSIDE = "it stands for an object from outside of the file, and is no storage of torch's"
 _STANDARD = frozenset({module.partition(".")[0] for module, _ in TABLE}) - {
     "numpy", "scipy", "pandas", "torch", "joblib", "xgboost", "lightgbm", "pytz",

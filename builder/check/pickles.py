@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from builder.check.artifact_rules import MISSING
 from builder.check.finding import Finding, Level, Place, Rule
-from builder.check.pickle_allowance import Allowance, Judgement, Objection
+from builder.check.pickle_allowance import NOT_LOCKED, Allowance, Judgement, Objection
 from builder.check.pickle_classes import Definitions
 from builder.check.pickle_machine import Event, PickleReading, read_pickle
 from builder.check.pickle_streams import Damage, Loader, Stream, find_streams, opened
@@ -187,6 +188,13 @@ def _findings(path: str, screening: Screening) -> Iterator[Finding]:
     for member, objection in screening.objections:
         if objection.judgement is Judgement.AUTHOR:
             own.setdefault(member, []).append(objection)
+        elif objection.judgement is Judgement.MISSING and not objection.reason.startswith(NOT_LOCKED):
+            yield Finding(
+                rule=MISSING,
+                place=Place(path=path, detail=_where(member, objection.offset)),
+                message=f"loading the model needs {objection.subject}: {objection.reason}",
+                remedy=MISSING.remedy,
+            )
         elif objection.judgement is Judgement.REFUSED:
             yield Finding(
                 rule=UNSAFE,

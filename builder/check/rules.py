@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from builder.check import contract, imports, libraries, paths, pickles, samples, secrets, settings, weight
+from builder.check import (
+    artifact_rules,
+    contract,
+    imports,
+    libraries,
+    paths,
+    pickles,
+    samples,
+    secrets,
+    settings,
+    weight,
+)
 from builder.check.finding import Finding, Rule
 from builder.check.subject import Subject
 
@@ -14,6 +25,7 @@ Groups = tuple[tuple[tuple[Rule, ...], Group], ...]
 GROUPS: Groups = (
     (imports.RULES, imports.find_imports),
     (libraries.RULES, libraries.find_libraries),
+    (artifact_rules.RULES, artifact_rules.find_artifacts),
     (pickles.RULES, pickles.find_pickles),
     (paths.RULES, paths.find_paths),
     (samples.RULES, samples.find_samples),

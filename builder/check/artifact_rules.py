@@ -1,0 +1,231 @@
+"""Rules of the model file against the environment it is served in. Nothing is loaded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+
+from builder.check.artifacts.read import read_artifact
+from builder.check.artifacts.reading import Artifact
+from builder.check.compatibility import Comparison, Fit, compare
+from builder.check.finding import Finding, Level, Place, Rule
+from builder.check.freeze import find_differences, imported_roots, read_freeze
+from builder.check.pickle_classes import Definitions
+from builder.check.subject import Subject
+
+VERSION = Rule(
+    id="KILN201",
+    name="model-of-another-version",
+    level=Level.ERROR,
+    summary="The model was made by another version of a library than the one that is locked.",
+    why="Loading fails, or worse, the model loads and predicts something else than it was trained to.",
+    remedy="Lock the version that made the model, or train it again with the locked one.",
+)
+MISSING = Rule(
+    id="KILN202",
+    name="model-needs-missing-library",
+    level=Level.ERROR,
+    summary="Loading the model needs a library, or a class of one, that is not in the lock.",
+    why="Loading fails with ModuleNotFoundError or AttributeError, and the container never becomes ready.",
+    remedy="Add the library to the requirements, in a version that has what the model names.",
+)
+FREEZE = Rule(
+    id="KILN203",
+    name="trained-in-another-environment",
+    level=Level.WARNING,
+    summary="A library the model or the scoring code uses was another version when the model was trained.",
+    why="Preprocessing and defaults change between versions; predictions drift from what was measured in training.",
+    remedy="Pin the version of the training environment, or train again in the locked one.",
+)
+UNREADABLE = Rule(
+    id="KILN204",
+    name="unknown-model-format",
+    level=Level.NOTE,
+    summary="What made the model file cannot be told from it.",
+    why="Its version cannot be compared with the lock, so a mismatch shows only when the image is smoke-tested.",
+    remedy="Nothing, when the scoring script reads this format; else save the model in one of the known formats.",
+)
+ACCELERATOR = Rule(
+    id="KILN205",
+    name="model-saved-on-accelerator",
+    level=Level.NOTE,
+    summary="The model's tensors were saved on an accelerator.",
+    why="On a machine without one, torch.load fails unless it is told where to put them.",
+    remedy="Load it with map_location='cpu', or save it after model.cpu().",
+)
+RULES = (VERSION, MISSING, FREEZE, UNREADABLE, ACCELERATOR)
+
+_LEVELS = {Fit.COMPATIBLE: Level.NOTE, Fit.RISKY: Level.WARNING, Fit.IMPOSSIBLE: Level.ERROR}
+_PACKAGES = {
+    "sklearn": "scikit-learn",
+    "skimage": "scikit-image",
+    "cv2": "opencv-python-headless",
+    "PIL": "pillow",
+    "yaml": "pyyaml",
+}
+"""Distributions of other names than their modules, for when no wheel tells."""
+_INSIGNIFICANT = frozenset({"joblib", "threadpoolctl"})
+"""What the loader needs and predictions do not depend on."""
+_PROSE = (".md", ".txt", ".json", ".yaml", ".yml", ".csv", ".toml", ".py", ".cfg", ".ini", ".env", ".tsv")
+_MLFLOW = frozenset({"MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt", "registered_model_meta"})
+
+
+def find_artifacts(subject: Subject) -> Iterable[Finding]:
+    """Yield where the model's files and the environment do not go together."""
+    definitions = Definitions.of(subject)
+    locked = _locked(subject)
+    roots: set[str] = set()
+    for file in subject.inventory.model:
+        try:
+            reading = read_artifact(subject.bundle.root / file.path)
+        except OSError:
+            continue
+        artifact = reading.artifact
+        roots |= set(artifact.needs)
+        if reading.problem is not None:
+            yield Finding(
+                rule=UNREADABLE,
+                place=Place(path=file.path),
+                message=f"the model file cannot be read: {reading.problem}",
+                remedy="save the model again, and copy it in binary mode",
+                level=Level.WARNING,
+            )
+        elif not artifact.is_known and _is_expected(file.path, subject):
+            yield Finding(
+                rule=UNREADABLE,
+                place=Place(path=file.path),
+                message="what made this file cannot be told from it",
+                remedy=UNREADABLE.remedy,
+            )
+        if locked:
+            yield from _versions(file.path, artifact, locked, subject.bundle.environment.python)
+            yield from _missing(file.path, artifact, locked, definitions)
+        yield from _devices(file.path, artifact)
+    if locked:
+        yield from _trained(subject, roots, locked, definitions)
+
+
+def _locked(subject: Subject) -> dict[str, str]:
+    if subject.lock is None:
+        return {}
+    return {wheel.name: wheel.version for wheel in subject.lock.on(subject.platform).wheels}
+
+
+def _is_expected(path: str, subject: Subject) -> bool:
+    """Files beside a model need no reading: only the one that is the model, or looks like weights."""
+    name = path.rpartition("/")[2]
+    if path == subject.bundle.model.path:
+        return True
+    return not name.startswith(".") and name not in _MLFLOW and not name.lower().endswith(_PROSE) and "." in name
+
+
+def _versions(path: str, artifact: Artifact, locked: dict[str, str], python: str) -> Iterator[Finding]:
+    for comparison in compare(artifact, locked, python):
+        level = _LEVELS.get(comparison.fit)
+        if level is not None:
+            yield Finding(
+                rule=VERSION,
+                place=Place(path=path, detail=_evidence(artifact, comparison)),
+                message=_told(comparison),
+                remedy=_remedy(comparison),
+                level=level,
+            )
+
+
+def _told(comparison: Comparison) -> str:
+    library = "Python" if comparison.library == "python" else comparison.library
+    word = "the target is" if comparison.library == "python" else "locked is"
+    return (
+        f"made with {library} {comparison.made}, {word} {comparison.locked} ({comparison.fit.value}): {comparison.rule}"
+    )
+
+
+def _remedy(comparison: Comparison) -> str:
+    if comparison.fit is Fit.COMPATIBLE:
+        return "nothing; smoke tests show whether it predicts the same"
+    if comparison.library == "onnxruntime":
+        return "lock a newer onnxruntime, or convert the model with an older target opset"
+    if comparison.library == "numpy":
+        return f"require numpy>={comparison.made}, or save the model again with the locked numpy"
+    if comparison.library == "python":
+        return f"set environment.python to {'.'.join(comparison.made.split('.')[:2])}, or log the model again"
+    if comparison.made[:1].isdigit():
+        return f"require {comparison.library}=={comparison.made}, or train again with {comparison.locked}"
+    return f"save the model again with {comparison.library} {comparison.locked}"
+
+
+def _evidence(artifact: Artifact, comparison: Comparison) -> str | None:
+    return next((maker.evidence for maker in artifact.makers if maker.library == comparison.library), None)
+
+
+def _missing(path: str, artifact: Artifact, locked: dict[str, str], definitions: Definitions) -> Iterator[Finding]:
+    for need in artifact.needs:
+        if "|" in need:
+            choices = need.split("|")
+            if any(choice in locked for choice in choices):
+                continue
+            wanted, advice = " or ".join(choices), choices[0]
+        else:
+            if need == "__main__" or need in sys.stdlib_module_names or _is_there(need, locked, definitions):
+                continue
+            wanted = advice = _PACKAGES.get(need, need)
+        if any(other.split("|")[0] == need for other in artifact.needs if "|" in other):
+            continue
+        yield Finding(
+            rule=MISSING,
+            place=Place(path=path),
+            message=f"loading the model needs {wanted}, which is not locked",
+            remedy=f"add {advice} to the requirements and run kiln lock",
+        )
+
+
+def _is_there(root: str, locked: dict[str, str], definitions: Definitions) -> bool:
+    if definitions.indexes:
+        return definitions.exists(root) or any(name.partition(".")[0] == root for name in definitions.sources)
+    return _PACKAGES.get(root, root).lower().replace("_", "-") in locked or any(
+        name.partition(".")[0] == root for name in definitions.sources
+    )
+
+
+def _devices(path: str, artifact: Artifact) -> Iterator[Finding]:
+    devices = sorted(device for device in artifact.devices if device not in ("cpu", "meta"))
+    if devices:
+        yield Finding(
+            rule=ACCELERATOR,
+            place=Place(path=path),
+            message=f"the model's tensors were saved on {', '.join(devices)}",
+            remedy=ACCELERATOR.remedy,
+        )
+
+
+def _trained(subject: Subject, needs: set[str], locked: dict[str, str], definitions: Definitions) -> Iterator[Finding]:
+    path = subject.bundle.model.training_environment
+    if path is None:
+        return
+    roots = imported_roots(subject.sources.values()) | {choice for need in needs for choice in need.split("|")}
+    significant = {name for root in roots for name in _distributions(root, definitions)} - _INSIGNIFICANT
+    rest = []
+    for difference in find_differences(read_freeze(subject.bundle.root / path), locked):
+        told = f"{difference.name} {difference.trained} in training, {difference.served} in serving"
+        if difference.name not in significant:
+            rest.append(told)
+            continue
+        yield Finding(
+            rule=FREEZE,
+            place=Place(path=path, line=difference.line),
+            message=f"{told}: the model or the scoring code uses it",
+            remedy=f"require {difference.name}=={difference.trained}, or train again with {difference.served}",
+            level=Level.WARNING if difference.is_minor else Level.NOTE,
+        )
+    if rest:
+        yield Finding(
+            rule=FREEZE,
+            place=Place(path=path),
+            message="other versions than in training, of what neither model nor scoring code names: " + "; ".join(rest),
+            remedy="nothing, as a rule",
+            level=Level.NOTE,
+        )
+
+
+def _distributions(root: str, definitions: Definitions) -> list[str]:
+    return definitions.distributions(root) or [_PACKAGES.get(root, root).lower().replace("_", "-")]
