@@ -12,6 +12,7 @@ from builder.bundle.contract import read_contract
 from builder.bundle.model import Contract
 from builder.bundle.parser import DEFAULT_BASES
 from builder.bundle.paths import OUTPUT
+from builder.errors import UsageError
 from builder.scaffold.adapters import adapter_text
 from builder.scaffold.artifact import Artifact
 from builder.scaffold.draft import DEFAULT_PYTHON, Draft, Wanted
@@ -24,8 +25,17 @@ def name_of(text: str) -> str:
 
 
 def place(draft: Draft, path: Path, *, folder: str = "") -> str:
-    """Return where a file or folder is in the bundle; one that is elsewhere is to be copied into ``folder``."""
+    """Return where a file or folder is in the bundle; one that is elsewhere is to be copied into ``folder``.
+
+    A folder that holds the bundle itself is a UsageError: it cannot be in it.
+    """
     path = path.resolve()
+    if draft.root.is_relative_to(path):
+        raise UsageError.of(
+            "the bundle would have to hold the folder it is in",
+            at=str(path),
+            hint=f"kiln init {draft.source} --into FOLDER, with a folder that is elsewhere",
+        )
     if path.is_relative_to(draft.root) and path != draft.root:
         relative = path.relative_to(draft.root).as_posix()
         if relative.partition("/")[0] != OUTPUT:

@@ -8,6 +8,7 @@ from typing import Any
 
 from builder.bundle.contract import read_contract
 from builder.bundle.model import Contract
+from builder.errors import UsageError
 from builder.scaffold.artifact import SUFFIXES, Artifact, read_artifact
 from builder.scaffold.body import add_body_requests
 from builder.scaffold.columns import Column, Intake
@@ -65,6 +66,8 @@ def complete(
     ``is_called_by`` names a script that was written around the author's, which then is one of its sources. With
     ``has_own_requirements`` the source has told them elsewhere than in a requirements.txt.
     """
+    if script is not None and not (folder / script).resolve().is_relative_to(folder.resolve()):
+        raise UsageError.of("the scoring script is not in the folder of the code", at=script, want=str(folder))
     artifact = _artifact_of(draft, models)
     schema = schema or _given_schema(draft, folder)
     if artifact is not None:

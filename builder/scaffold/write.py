@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from builder.bundle.parser import BUNDLE_FILE
@@ -51,6 +51,9 @@ def write_draft(draft: Draft, *, force: bool = False) -> Scaffolded:
     """
     files = {BUNDLE_FILE: render_document(draft).encode(), **draft.files}
     targets = [*files, *draft.copies]
+    outside = [relative for relative in targets if not _is_inside(relative)]
+    if outside:
+        raise UsageError(Fault(fact="path leads out of the bundle", at=relative) for relative in outside)
     taken = [relative for relative in targets if os.path.lexists(draft.root / relative)]
     blocked = [relative for relative in taken if not force or os.path.lexists(_aside(draft.root / relative))]
     if blocked:
@@ -80,6 +83,11 @@ def write_draft(draft: Draft, *, force: bool = False) -> Scaffolded:
         raise HostError.of(f"the bundle cannot be written: {reason}", at=str(error.filename or draft.root)) from error
     aside = tuple(new.relative_to(draft.root).as_posix() for _, new in moved)
     return Scaffolded(draft=draft, written=tuple(targets), set_aside=aside)
+
+
+def _is_inside(relative: str) -> bool:
+    path = PurePosixPath(relative)
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def _aside(path: Path) -> Path:
