@@ -58,8 +58,13 @@ class CheckReport:
         }
 
     def to_text(self, *, colour: bool = False) -> str:
-        """Return every finding as a block of text, an empty line between two; empty when there is none."""
-        return "\n\n".join("\n".join(_block(finding, colour=colour)) for finding in self.findings)
+        """Return every finding as a block of text; empty when there is none. Why it matters is said once per rule."""
+        told: set[str] = set()
+        blocks = []
+        for finding in self.findings:
+            blocks.append("\n".join(_block(finding, says_why=finding.rule.id not in told, colour=colour)))
+            told.add(finding.rule.id)
+        return "\n\n".join(blocks)
 
 
 def failure(report: CheckReport) -> CheckFailedError:
@@ -79,11 +84,12 @@ def failure(report: CheckReport) -> CheckFailedError:
     )
 
 
-def _block(finding: Finding, *, colour: bool) -> Iterator[str]:
+def _block(finding: Finding, *, says_why: bool, colour: bool) -> Iterator[str]:
     level = str(finding.severity)
     if colour:
         level = f"\x1b[{_COLOURS[finding.severity]}m{level}\x1b[0m"
     yield f"{level} {finding.rule.id} {finding.rule.name}: {finding.message}"
     yield f"  at   {finding.place}"
-    yield f"  why  {finding.rule.why}"
+    if says_why:
+        yield f"  why  {finding.rule.why}"
     yield f"  fix  {finding.remedy}"

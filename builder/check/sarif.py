@@ -10,21 +10,22 @@ from builder.check.finding import Finding, Place, Rule
 from builder.check.report import CheckReport
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-_ROOT = "BUNDLE"
+_ROOT = "%SRCROOT%"
 
 
-def to_sarif(report: CheckReport, rules: Iterable[Rule], *, version: str) -> dict[str, Any]:
-    """Return a log of one run. Paths are relative to the bundle (``uriBaseId`` BUNDLE).
+def to_sarif(report: CheckReport, rules: Iterable[Rule], *, version: str, folder: str = "") -> dict[str, Any]:
+    """Return a log of one run. ``folder`` is where the bundle is in the repository, which all paths are relative to.
 
     What the bundle turned off is there as a suppressed result with its justification (§ 3.35), and what was left
     out as notifications (§ 3.58).
     """
     ordered = sorted(rules, key=lambda rule: rule.id)
     index = {rule.id: number for number, rule in enumerate(ordered)}
-    results = [_result(finding, index) for finding in report.findings]
+    prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
+    results = [_result(finding, index, prefix) for finding in report.findings]
     for finding, reason in report.silenced:
         suppression = {"kind": "external", "status": "accepted", "justification": reason}
-        results.append(_result(finding, index) | {"suppressions": [suppression]})
+        results.append(_result(finding, index, prefix) | {"suppressions": [suppression]})
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -37,7 +38,7 @@ def to_sarif(report: CheckReport, rules: Iterable[Rule], *, version: str) -> dic
                         "rules": [_rule(rule) for rule in ordered],
                     }
                 },
-                "originalUriBaseIds": {_ROOT: {"description": {"text": f"The folder of bundle {report.bundle}."}}},
+                "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
                 "columnKind": "unicodeCodePoints",
                 "invocations": [
                     {
@@ -64,20 +65,20 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding, index: dict[str, int]) -> dict[str, Any]:
+def _result(finding: Finding, index: dict[str, int], prefix: str) -> dict[str, Any]:
     result: dict[str, Any] = {
         "ruleId": finding.rule.id,
         "level": str(finding.severity),
         "message": {"text": f"{_sentence(finding.message)} {_sentence(finding.remedy)}"},
-        "locations": [_location(finding.place)],
+        "locations": [_location(finding.place, prefix)],
     }
     if finding.rule.id in index:
         result["ruleIndex"] = index[finding.rule.id]
     return result
 
 
-def _location(place: Place) -> dict[str, Any]:
-    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(place.path), "uriBaseId": _ROOT}}
+def _location(place: Place, prefix: str) -> dict[str, Any]:
+    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(f"{prefix}{place.path}"), "uriBaseId": _ROOT}}
     if place.line is not None:
         region = {"startLine": place.line}
         if place.column is not None:

@@ -34,7 +34,7 @@ def check(
     report = pipeline.check(pipeline.open_workshop(terminal), bundle, platforms=platforms, fetch=fetch)
     to_stdout = as_json or sarif == "-"
     if sarif:
-        _write(sarif, readable_json(pipeline.check_sarif(report)))
+        _write(sarif, readable_json(pipeline.check_sarif(report, bundle)))
     if as_json:
         print_json(report.to_dict() | {"passed": report.passed(strict=strict)})
     if not to_stdout and report.findings:

@@ -1,28 +1,37 @@
-"""The recipe: one call for each stage, from a bundle to an image in a registry."""
+"""The recipe: one call for each stage, from a bundle to an image in a registry.
 
-from builder.pipeline.base_recipe import build_base, list_bases, lock_base
-from builder.pipeline.checks import check, check_sarif
-from builder.pipeline.comparison import diff
-from builder.pipeline.images import Wanted
-from builder.pipeline.readiness import checklist, checklist_table, require_complete
-from builder.pipeline.recipe import (
-    build,
-    bundle_schema,
-    check_lock,
-    fetch,
-    image,
-    lock,
-    plan,
-    push,
-    render,
-    require_green,
-    run,
-    test,
-)
-from builder.pipeline.runners import AUTO, RUNNERS
-from builder.pipeline.scaffolding import init
-from builder.pipeline.verification import require_identical, verify
-from builder.pipeline.workshop import BUILDERS, NATIVE, open_workshop
+A stage's modules are imported when it is called for, so that a command loads no more than it needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from builder.pipeline.base_recipe import build_base, list_bases, lock_base
+    from builder.pipeline.checks import check, check_sarif
+    from builder.pipeline.comparison import diff
+    from builder.pipeline.images import Wanted
+    from builder.pipeline.readiness import checklist, checklist_table, require_complete
+    from builder.pipeline.recipe import (
+        build,
+        bundle_schema,
+        check_lock,
+        fetch,
+        image,
+        lock,
+        plan,
+        push,
+        render,
+        require_green,
+        run,
+        test,
+    )
+    from builder.pipeline.runners import AUTO, RUNNERS
+    from builder.pipeline.scaffolding import init
+    from builder.pipeline.verification import require_identical, verify
+    from builder.pipeline.workshop import BUILDERS, NATIVE, open_workshop
 
 __all__ = [
     "AUTO",
@@ -56,3 +65,42 @@ __all__ = [
     "test",
     "verify",
 ]
+
+_HOMES = {
+    "AUTO": "runners",
+    "BUILDERS": "workshop",
+    "NATIVE": "workshop",
+    "RUNNERS": "runners",
+    "Wanted": "images",
+    "build": "recipe",
+    "build_base": "base_recipe",
+    "bundle_schema": "recipe",
+    "check": "checks",
+    "check_lock": "recipe",
+    "check_sarif": "checks",
+    "checklist": "readiness",
+    "checklist_table": "readiness",
+    "diff": "comparison",
+    "fetch": "recipe",
+    "image": "recipe",
+    "init": "scaffolding",
+    "list_bases": "base_recipe",
+    "lock": "recipe",
+    "lock_base": "base_recipe",
+    "open_workshop": "workshop",
+    "plan": "recipe",
+    "push": "recipe",
+    "render": "recipe",
+    "require_complete": "readiness",
+    "require_green": "recipe",
+    "require_identical": "verification",
+    "run": "recipe",
+    "test": "recipe",
+    "verify": "verification",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -55,9 +55,15 @@ def require_sound(
         raise failure(report)
 
 
-def check_sarif(report: CheckReport) -> dict[str, Any]:
-    """Return a report as a SARIF log."""
-    return to_sarif(report, RULES.values(), version=__version__)
+def check_sarif(report: CheckReport, path: Path) -> dict[str, Any]:
+    """Return a report on the bundle at ``path`` as a SARIF log.
+
+    Its paths are relative to the working directory when the bundle is below it, else to the bundle.
+    """
+    root = (path if path.is_dir() else path.parent).resolve()
+    here = Path.cwd()
+    folder = root.relative_to(here).as_posix() if root.is_relative_to(here) else ""
+    return to_sarif(report, RULES.values(), version=__version__, folder="" if folder == "." else folder)
 
 
 def _report(
