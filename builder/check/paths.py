@@ -11,7 +11,7 @@ from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.image_files import CODE_DIR, MODEL_DIR, ImageFiles
 from builder.check.library_calls import absolute
 from builder.check.subject import Subject
-from builder.check.values import Constant, PathObject, Value, is_assumed, options_of, text_of
+from builder.check.values import Constant, Value, is_assumed, options_of, text_of
 from builder.check.walk import Walked, walk_scoring
 from builder.check.walk_state import PathUse
 
@@ -69,7 +69,7 @@ _AUTHORS = (
 _OPEN_TO_ALL = ("/tmp", "/dev", "/proc", "/var/tmp", "/run/user")  # noqa: S108
 _MOUNTED = ("/mnt", "/data", "/srv", "/run", "/var", "/etc", "/opt/ml")
 """What a platform may mount, to read or to write: nothing is known of it."""
-_LOOKS_LIKE_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?\Z")
+_LOOKS_LIKE_NAME = re.compile(r"(?!\.{1,2}/)[\w.-]+(?:/[\w.-]+)?\Z")
 
 
 def find_paths(subject: Subject) -> Iterator[Finding]:
@@ -81,32 +81,32 @@ def judge_paths(walked: Walked) -> Iterator[Finding]:
     """Yield the findings of a walk, one for each place and path."""
     told: set[tuple[str, int, str]] = set()
     for use in walked.path_uses:
-        for finding in _judge(use, walked.files):
+        for finding in _judge(use, walked):
             key = (use.module, use.line, finding.message)
             if key not in told:
                 told.add(key)
                 yield finding
 
 
-def _judge(use: PathUse, files: ImageFiles) -> Iterator[Finding]:
+def _judge(use: PathUse, walked: Walked) -> Iterator[Finding]:
     """Judge a use; with several paths it may be, it is wrong when all of them are."""
     findings = []
     for option in options_of(use.value):
-        finding = _judge_one(use, option, files)
+        finding = _judge_one(use, option, walked)
         if finding is None:
             return
         findings.append(finding)
     yield from findings[:1]
 
 
-def _judge_one(use: PathUse, value: Value, files: ImageFiles) -> Finding | None:
+def _judge_one(use: PathUse, value: Value, walked: Walked) -> Finding | None:
     text = text_of(value)
     if not text or (_URL.match(text) and not _WINDOWS.match(text)) or "\n" in text or "\0" in text:
         return None
     if use.use is Use.NAME_OR_PATH and isinstance(value, Constant) and _LOOKS_LIKE_NAME.match(text):
         return None
     is_certain = use.is_certain and not is_assumed(value)
-    finding = _judge_text(use, text, files, of_path=isinstance(value, PathObject))
+    finding = _judge_text(use, text, walked)
     if finding is None or is_certain or finding.severity is not Level.ERROR:
         return finding
     return Finding(
@@ -118,34 +118,34 @@ def _judge_one(use: PathUse, value: Value, files: ImageFiles) -> Finding | None:
     )
 
 
-def _judge_text(use: PathUse, text: str, files: ImageFiles, *, of_path: bool) -> Finding | None:
-    del of_path
+def _judge_text(use: PathUse, text: str, walked: Walked) -> Finding | None:
     is_home = text.startswith("~")
     if is_home and use.use is Use.WRITE:
         return None  # HOME is /tmp
     if is_home or _WINDOWS.match(text) or text.startswith(_AUTHORS):
-        return None if use.is_guarded else _author_path(use, text, files)
+        return None if use.is_guarded else _author_path(use, text, walked)
     if use.folder is None and not text.startswith("/"):
         return None
     path = absolute(text, use.folder or CODE_DIR)
     match use.use:
         case Use.WRITE:
-            return _write(use, path)
+            return _write(use, path, walked.files)
         case Use.SEARCH:
             return None
         case Use.GLOB:
-            return _glob(use, path, files)
+            return _glob(use, path, walked.files)
         case _:
-            return _read(use, path, text, files)
+            return _read(use, path, text, walked)
 
 
-def _author_path(use: PathUse, text: str, files: ImageFiles) -> Finding:
+def _author_path(use: PathUse, text: str, walked: Walked) -> Finding:
+    files = walked.files
     name = basename(text.replace("\\", "/").rstrip("/"))
     there = files.find_named(name)
     beside = files.find_in_bundle(name) if name and not there else None
     kind = "a home folder" if text.startswith("~") else "another machine"
     if there:
-        remedy = f"write {_expression(there[0])}"
+        remedy = f"write {_expression(there[0], walked)}"
     elif beside and use.use is not Use.WRITE:
         remedy = f"add {beside} to scoring.sources, and open it relative to __file__"
     elif use.use is Use.SEARCH:
@@ -157,11 +157,11 @@ def _author_path(use: PathUse, text: str, files: ImageFiles) -> Finding:
     return _finding(AUTHOR_PATH, use, f"{use.call} uses {text}, a path of {kind}", remedy)
 
 
-def _write(use: PathUse, path: str) -> Finding | None:
+def _write(use: PathUse, path: str, files: ImageFiles) -> Finding | None:
     allowed = (*_OPEN_TO_ALL, *_MOUNTED)
     if any(path == folder or path.startswith(f"{folder}/") for folder in allowed):
         return None
-    if use.is_guarded:
+    if use.is_guarded or (use.call.endswith(("mkdir", "makedirs")) and files.is_folder(path)):
         return None
     remedy = f"write to /tmp/{basename(path)}, or use the tempfile module"
     if use.call.startswith("logging."):
@@ -177,7 +177,8 @@ def _glob(use: PathUse, path: str, files: ImageFiles) -> Finding | None:
     return _finding(EMPTY_GLOB, use, f"{use.call} looks for {path}, which matches no file of the image", remedy)
 
 
-def _read(use: PathUse, path: str, text: str, files: ImageFiles) -> Finding | None:
+def _read(use: PathUse, path: str, text: str, walked: Walked) -> Finding | None:
+    files = walked.files
     if not files.covers(path) or use.is_guarded:
         return None
     if files.is_file(path):
@@ -191,13 +192,13 @@ def _read(use: PathUse, path: str, text: str, files: ImageFiles) -> Finding | No
         return _finding(MISSING_FILE, use, f"{use.call} opens {path}, which is a folder", remedy)
     close = files.find_close(path)
     if close is not None and basename(close) == basename(path):
-        return _missing(use, path, f"write {_expression(close)}: that is where it stands in the image")
+        return _missing(use, path, f"write {_expression(close, walked)}: that is where it stands in the image")
     beside = files.in_bundle(path) or (None if text.startswith("/") else files.find_in_bundle(normpath(text)))
     if beside is not None:
         message = f"{use.call} opens {path}; {beside} is in the bundle, but does not enter the image"
         return _finding(FILE_LEFT_OUT, use, message, _how_to_add(beside, path))
     if close is not None:
-        return _missing(use, path, f"write {_expression(close)}; {files.describe(dirname(path))}")
+        return _missing(use, path, f"write {_expression(close, walked)}; {files.describe(dirname(path))}")
     return _missing(use, path, f"{files.describe(dirname(path))}: put {basename(path)} there, or correct the name")
 
 
@@ -214,10 +215,10 @@ def _missing(use: PathUse, path: str, remedy: str) -> Finding:
     return _finding(MISSING_FILE, use, f"{use.call} opens {path}, which is not in the image", remedy)
 
 
-def _expression(path: str) -> str:
+def _expression(path: str, walked: Walked) -> str:
     """Return how code names a file of the image: from the model directory, or from the code."""
     if path.startswith(f"{MODEL_DIR}/"):
-        return f'os.path.join(model_dir, "{relpath(path, MODEL_DIR)}")'
+        return f'os.path.join({walked.model_dir}, "{relpath(path, MODEL_DIR)}")'
     return f'"{relpath(path, CODE_DIR)}" relative to the code\'s folder'
 
 

@@ -216,8 +216,10 @@ def _truth(value: Value) -> bool | None:
     match value:
         case Constant(assumed=False):
             return bool(value.value)
-        case PathObject() | Library() | Function() | Class() | Module() | Instance():
+        case PathObject() | Function() | Class() | Module() | Instance():
             return True
+        case Library(name="typing.TYPE_CHECKING"):
+            return False
         case Listing(items=list() as items):
             return bool(items)
         case _:

@@ -42,6 +42,8 @@ class Walked:
     """What a walk found."""
 
     files: ImageFiles
+    model_dir: str = "model_dir"
+    """How the code names the model directory."""
     path_uses: tuple[PathUse, ...] = ()
     key_uses: tuple[KeyUse, ...] = ()
     """Without those the code asks for before it reads them."""
@@ -64,8 +66,10 @@ def walk_scoring(subject: Subject) -> Walked:
     walk = Walk(state)
     with contextlib.suppress(WalkEnded, RecursionError):  # what was found until then holds
         walk.run(script, subject)
+    is_azure = bundle.scoring.contract is Contract.AZURE
     return Walked(
         files=files,
+        model_dir='os.environ["AZUREML_MODEL_DIR"]' if is_azure else "model_dir",
         path_uses=tuple(dict.fromkeys(state.path_uses)),
         key_uses=tuple(dict.fromkeys(use for use in state.key_uses if use.key not in state.tested_keys)),
     )
@@ -154,15 +158,15 @@ class Walk(Calls):
                 self._walk_class(node, frame)
             case ast.Return(value=value):
                 frame.returned.append(self.evaluate(value, frame) if value is not None else NONE)
+                frame.left_by = ast.Return
                 return False
-            case ast.Raise():
-                return False
-            case ast.Continue() | ast.Break():
+            case ast.Raise() | ast.Continue() | ast.Break():
+                frame.left_by = type(node)
                 return False
             case ast.If():
                 return self._walk_if(node, frame)
             case ast.For(target=target, iter=source) | ast.AsyncFor(target=target, iter=source):
-                self._walk_loop(node, target, source, frame)
+                return self._walk_loop(node, target, source, frame)
             case ast.While():
                 return self._walk_while(node, frame)
             case ast.With(items=items, body=body) | ast.AsyncWith(items=items, body=body):
@@ -206,25 +210,42 @@ class Walk(Calls):
         """Walk each on its own, then go on with what any of them may have left."""
         before = dict(frame.names)
         after: list[dict[str, Value]] = []
+        exits: set[type[ast.stmt] | None] = set()
         for body in bodies:
             frame.names.clear()
             frame.names |= before
             with self.state.doubt():
                 if self.walk_body(body, frame):
                     after.append(dict(frame.names))
+                else:
+                    exits.add(frame.left_by)
         frame.names.clear()
         frame.names |= before
         for name in dict.fromkeys(name for names in after for name in names):
             values = [names.get(name, UNKNOWN) for names in after]
             frame.names[name] = values[0] if all(value is values[0] for value in values) else join_values(values)
+        frame.left_by = exits.pop() if len(exits) == 1 else ast.Continue
         return bool(after)
 
-    def _walk_loop(self, node: ast.For | ast.AsyncFor, target: ast.expr, source: ast.expr, frame: Frame) -> None:
-        _, items = self.items_of(self.evaluate(source, frame))
+    def _walk_loop(self, node: ast.For | ast.AsyncFor, target: ast.expr, source: ast.expr, frame: Frame) -> bool:
+        """Walk the body for each item that is known, as far as a ``break`` or ``return`` that is sure to be reached."""
+        is_whole, items = self.items_of(self.evaluate(source, frame))
+        seen: list[Value] = []
         for item in items:
             self.bind(target, item, frame)
-            self.walk_body(node.body, frame)
-        self.walk_body(node.orelse, frame)
+            seen.append(item)
+            if self.walk_body(node.body, frame) or not is_whole:
+                continue
+            if frame.left_by is ast.Break:
+                return True
+            if frame.left_by in (ast.Return, ast.Raise):
+                return False
+        if any(isinstance(inner, ast.Break) for inner in ast.walk(node)):
+            self.bind(target, join_values(seen), frame)
+            with self.state.doubt():
+                self.walk_body(node.orelse, frame)
+            return True
+        return self.walk_body(node.orelse, frame)
 
     def _walk_while(self, node: ast.While, frame: Frame) -> bool:
         if truth(self.evaluate(node.test, frame)) is False:

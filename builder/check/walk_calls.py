@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from abc import abstractmethod
+from dataclasses import replace
 from posixpath import join
 
 from builder.check import library_calls, request_values
@@ -47,6 +48,9 @@ _EXISTENCE = {
 }
 _READERS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "predict", "predict_proba"})
 """Methods that do not change what they are given."""
+_READ_FILES = ("xgboost.", "lightgbm.", "catboost.", "sentencepiece.", "fasttext.")
+"""Libraries whose ``load_model`` takes a file; that of anything else may take a name."""
+_CAUTIOUS = {Use.READ: Use.NAME_OR_PATH}
 _SAME = frozenset({"builtins.list", "builtins.tuple", "copy.deepcopy", "copy.copy", "builtins.dict", "builtins.iter"})
 
 
@@ -162,6 +166,8 @@ class Calls(Expressions):
         arguments, keywords, state = site.arguments, site.keywords, self.state
         if name in {"os.getenv", "os.environ.get"}:
             return self._variable(arguments, keywords)
+        if name == "platform.system":
+            return Constant("Linux")
         if name in _EXISTENCE and arguments:
             return self._exists(arguments[0], _EXISTENCE[name])
         if name in OPENERS:
@@ -178,7 +184,7 @@ class Calls(Expressions):
             return request_values.make_frame(arguments[0]) if not keywords.keys() - {"orient"} else UNKNOWN
         if name in _SAME and len(arguments) == 1 and isinstance(arguments[0], RequestData | Table):
             return arguments[0]
-        self._note_calls(FUNCTIONS.get(name, ()), name, site)
+        self._note_calls(FUNCTIONS.get(name) or _method_calls(name.rpartition(".")[2], name), name, site)
         if name == "os.listdir" and arguments:
             return self._names_in(arguments[0])
         if name in {"sys.path.append", "sys.path.insert"}:
@@ -291,7 +297,8 @@ class Calls(Expressions):
             case RequestFrame():
                 return _call_frame(receiver, name, keywords)
             case _:
-                self._note_calls(METHODS.get(name, ()), f".{name}", site)
+                library = receiver.name if isinstance(receiver, Product) else ""
+                self._note_calls(_method_calls(name, library), f".{name}", site)
                 return UNKNOWN
 
     def _call_path(self, path: PathObject, name: str, site: CallSite) -> Value:
@@ -377,6 +384,14 @@ class Calls(Expressions):
                 if is_array(data.part, data.root):
                     request_values.lose(data)
                 return UNKNOWN
+
+
+def _method_calls(name: str, library: str) -> tuple[FileCall, ...]:
+    """Return what a method does with paths; what takes a file for one library may take a name for another."""
+    calls = METHODS.get(name, ())
+    if library.startswith(_READ_FILES):
+        return calls
+    return tuple(replace(each, use=_CAUTIOUS.get(each.use, each.use)) for each in calls)
 
 
 def _call_frame(frame: RequestFrame, name: str, keywords: dict[str, Value]) -> Value:

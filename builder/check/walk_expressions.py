@@ -37,6 +37,7 @@ from builder.check.values import (
 from builder.check.walk_state import Frame, State
 
 _BUILTINS = frozenset(dir(builtins))
+_CONSTANTS = {"os.sep": "/", "os.curdir": ".", "os.pardir": "..", "os.name": "posix", "sys.platform": "linux"}
 _LONGEST = 4096
 _MOST_ITEMS = 64
 
@@ -148,13 +149,8 @@ class Expressions(ABC):
                 return Method(UNKNOWN, name)
 
     def _library_attribute(self, library: str, name: str) -> Value:
-        if library == "os" and name == "sep":
-            return Constant("/")
-        if library == "os" and name == "curdir":
-            return Constant(".")
-        if library == "os" and name == "pardir":
-            return Constant("..")
-        return Library(f"{library}.{name}")
+        full = f"{library}.{name}"
+        return Constant(_CONSTANTS[full]) if full in _CONSTANTS else Library(full)
 
     def _member(self, instance: Instance, name: str, node: ast.expr) -> Value:
         if name in instance.names:

@@ -12,7 +12,7 @@ from builder.check.image_files import CODE_DIR, MODEL_DIR, ImageFiles
 from builder.check.schema_parts import FoundKey, Presence
 from builder.check.values import Module, Value
 
-MOST_STEPS = 60_000
+MOST_STEPS = 25_000
 """Expressions looked at in one walk; what lies beyond is not judged."""
 DEEPEST = 24
 """Calls within calls that are followed."""
@@ -66,6 +66,8 @@ class Frame:
     shared: set[str] = field(default_factory=set)
     """Names declared ``global``."""
     returned: list[Value] = field(default_factory=list)
+    left_by: type[ast.stmt] | None = None
+    """The statement that ended the statements walked last: return, raise, break or continue."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, slots=True)

@@ -54,6 +54,23 @@ def test_examples_are_without_fault(name: str, tmp_path: Path) -> None:
 
 
 GOOD = {
+    "the first that is there": (
+        "import os\nfor path in ('vocab.txt', 'settings.json', 'nowhere'):\n"
+        "    if os.path.exists(path):\n        break\nreturn open(path)"
+    ),
+    "returned from a loop": (
+        "import os\nfor path in ('vocab.txt', 'settings.json'):\n"
+        "    if os.path.exists(path):\n        return open(path)\nraise FileNotFoundError(open('nowhere'))"
+    ),
+    "one that may be": (
+        "import os\nfor path in ('vocab.txt', 'settings.json'):\n"
+        "    if os.getpid() > 1:\n        break\nreturn open(path)"
+    ),
+    "another system's branch": "import os\nif os.name == 'nt':\n    return open('C:/models/x')",
+    "another platform's branch": "import platform\nif platform.system() == 'Windows':\n    return open('C:/models/x')",
+    "a folder that is there already": "import os\nos.makedirs(model_dir, exist_ok=True)",
+    "a name for something unknown": "return open_registry().load_model('churn')",
+    "only for type checkers": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    open('/home/ann/x')",
     "os.path.join": "import joblib, os\nreturn joblib.load(os.path.join(model_dir, 'churn.joblib'))",
     "pathlib": "import joblib\nfrom pathlib import Path\nreturn joblib.load(Path(model_dir) / 'churn.joblib')",
     "a format": "import joblib\nreturn joblib.load(f'{model_dir}/churn.joblib')",
@@ -115,6 +132,18 @@ def test_paths_that_resolve_in_the_image_or_cannot_be_told_are_left_alone(code: 
 
 
 BAD = {
+    "a folder of a hub": (
+        "from transformers import AutoModel\nreturn AutoModel.from_pretrained('./bert')",
+        "KILN401 error",
+    ),
+    "loaded by something unknown": (
+        "return open_registry().load_model(model_dir + '/other.bin')",
+        "KILN401 error",
+    ),
+    "a loop over what is not there": (
+        "return [open(f'{model_dir}/{name}') for name in ('churn.joblib', 'other.joblib')]",
+        "KILN401 error",
+    ),
     "misspelt": ("import joblib\nreturn joblib.load(model_dir + '/chrun.joblib')", "KILN401 error"),
     "the bundle's folder": ("import joblib\nreturn joblib.load(model_dir + '/model/churn.joblib')", "KILN401 error"),
     "a relative model": ("import joblib\nreturn joblib.load('model/churn.joblib')", "KILN401 error"),
@@ -285,6 +314,7 @@ def test_azure_scripts_are_walked_from_init_and_run(tmp_path: Path) -> None:
     )
     findings = list(find_paths(read_subject(root)))
     assert [(f.rule.id, f.place.line) for f in findings] == [("KILN401", 5), ("KILN401", 7)]
+    assert 'os.path.join(os.environ["AZUREML_MODEL_DIR"], "churn.joblib")' in findings[0].remedy
 
 
 def test_a_script_that_never_ends_is_left_in_time(tmp_path: Path) -> None:
