@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from builder.bundle.faults import closest
 from builder.bundle.model import CheckSetting
 from builder.check.finding import Finding, Level, Rule
 from builder.check.places import yaml_place
@@ -16,7 +15,7 @@ UNKNOWN_RULE = Rule(
     id="KILN001",
     name="unknown-rule",
     level=Level.ERROR,
-    summary="bundle.yaml sets the level of a rule that does not exist.",
+    summary="A rule whose level bundle.yaml sets does not exist.",
     why="The rule it was meant for still has its usual level, and nobody would notice.",
     remedy="Name a rule by its ID, as this page lists them.",
 )
@@ -29,13 +28,11 @@ def find_settings(subject: Subject, known: Mapping[str, Rule]) -> Iterable[Findi
     for index, setting in enumerate(subject.bundle.checks):
         if setting.rule in known:
             continue
-        names = {rule.name: rule.id for rule in known.values()}
-        meant = names.get(setting.rule) or closest(setting.rule, known)
         yield Finding(
             rule=UNKNOWN_RULE,
             place=yaml_place(subject.bundle.root, "check", index, "rule"),
             message=f"there is no rule {setting.rule}",
-            remedy=f"write {meant}" if meant else "look its ID up in docs/reference/rules.md, or take the entry out",
+            remedy="look its ID up in docs/reference/rules.md, or take the entry out",
         )
 
 
