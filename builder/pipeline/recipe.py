@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from builder.bundle.model import Bundle, Inventory
-from builder.bundle.parser import load_bundle
 from builder.bundle.schema import schema_text
-from builder.errors import LockDriftError, StoreError
+from builder.errors import LockDriftError, SmokeFailedError
+from builder.host.terminal import human_size
 from builder.lock.files import write_lock
 from builder.lock.locker import lock_bundle
 from builder.lock.model import Lock
+from builder.lock.pins import changed_pins
 from builder.oci.canonical import readable_json
 from builder.oci.media_type import ManifestFormat
 from builder.oci.platform import Platform
@@ -23,15 +22,16 @@ from builder.pipeline.builders import build_by_engine
 from builder.pipeline.built import Built, Made
 from builder.pipeline.checks import require_sound
 from builder.pipeline.foreground import run_in_foreground
+from builder.pipeline.freshness import open_built
 from builder.pipeline.runners import open_runner
 from builder.pipeline.workshop import NATIVE, Products, Workshop
 from builder.plan.model import Plan
 from builder.publish.gate import require_tested
 from builder.publish.push import PushResult, push_image, push_index
 from builder.publish.transport import Access
+from builder.publish.upload import Outcome
 from builder.smoke.report import SmokeReport, failure
 from builder.smoke.run import run_smoke
-from builder.store.images import read_layout
 from builder.store.layout import write_layout
 
 
@@ -61,10 +61,17 @@ def _lock(workshop: Workshop, bundle: Bundle, inventory: Inventory, *, upgrade: 
             previous=None if upgrade else stages.previous_requirements(bundle),
             progress=step.note,
         )
-        counts = [f"{len(one.wheels)} wheels for {one.platform}" for one in locked.platforms]
+        counts = [_wheels(len(one.wheels), one.platform) for one in locked.platforms]
         step.conclude(", ".join(counts))
+    before = stages.previous_requirements(bundle)
     write_lock(bundle.root, locked, requirements)
+    for line in changed_pins(before, requirements) if before is not None else ():
+        workshop.terminal.say(f"  {line}")
     return locked
+
+
+def _wheels(count: int, platform: Platform) -> str:
+    return f"{count} wheel{'s'[: count != 1]} for {platform}"
 
 
 def image(workshop: Workshop, path: Path, *, offline: bool, locked: bool, builder: str, runner: str) -> Made:
@@ -80,7 +87,7 @@ def image(workshop: Workshop, path: Path, *, offline: bool, locked: bool, builde
             workshop.terminal.say(f"  locking, since {fault.fact}")
         _lock(workshop, bundle, inventory, upgrade=False)
     built = _build(workshop, bundle, inventory, platforms=(), offline=offline, builder=builder)
-    return Made(built=built, report=test(workshop, path, runner=runner))
+    return Made(built=built, report=_test(workshop, bundle, runner=runner, is_new=True))
 
 
 def check_lock(workshop: Workshop, path: Path) -> Lock:
@@ -176,21 +183,22 @@ def _build(
 
 def test(workshop: Workshop, path: Path, *, runner: str) -> SmokeReport:
     """Run the image that was built and hold it to the bundle's smoke tests; write the report beside it."""
-    bundle = load_bundle(path)
+    return _test(workshop, stages.load(workshop, path), runner=runner, is_new=False)
+
+
+def _test(workshop: Workshop, bundle: Bundle, *, runner: str, is_new: bool) -> SmokeReport:
     products = Products(bundle.root)
-    host = stages.host_platform(bundle)
-    image = read_layout(products.layout, host)
-    record = _read_record(products)
-    tags = tuple(record["tags"])
+    built = open_built(workshop, bundle, [stages.host_platform(bundle)], is_new=is_new)
+    [image] = built.images
     with (
-        open_runner(runner, workshop, image, tags=tags) as place,
+        open_runner(runner, workshop, image, tags=built.tags) as place,
         workshop.terminal.step("smoke", f"smoke tests on {place.name}") as step,
     ):
         report = run_smoke(
             bundle,
             image,
             place,
-            reference=record["reference"],
+            reference=built.reference,
             manifest_digests={dialect: image.manifest(dialect).descriptor.digest for dialect in ManifestFormat},
             clock=workshop.clock.now,
             progress=step.note,
@@ -204,20 +212,17 @@ def test(workshop: Workshop, path: Path, *, runner: str) -> SmokeReport:
     return report
 
 
-def require_green(report: SmokeReport) -> None:
-    """Raise when the report is not green."""
-    if not report.passed:
-        raise failure(report)
+def failure_of(report: SmokeReport) -> SmokeFailedError | None:
+    """Return the error a report amounts to, None when it is green."""
+    return None if report.passed else failure(report)
 
 
 def run(workshop: Workshop, path: Path, *, port: int, runner: str) -> None:
     """Run the image that was built until Ctrl-C."""
-    bundle = load_bundle(path)
-    products = Products(bundle.root)
-    image = read_layout(products.layout, stages.host_platform(bundle))
-    record = _read_record(products)
-    with open_runner(runner, workshop, image, tags=tuple(record["tags"])) as place:
-        run_in_foreground(place, image, bundle, port=port, terminal=workshop.terminal, clock=workshop.clock)
+    bundle = stages.load(workshop, path)
+    built = open_built(workshop, bundle, [stages.host_platform(bundle)])
+    with open_runner(runner, workshop, built.images[0], tags=built.tags) as place:
+        run_in_foreground(place, built.images[0], bundle, port=port, terminal=workshop.terminal, clock=workshop.clock)
 
 
 def push(
@@ -233,9 +238,9 @@ def push(
     ca: Path | None,
 ) -> PushResult:
     """Publish what was built, byte for byte, after checking that it was tested."""
-    bundle = load_bundle(path)
+    bundle = stages.load(workshop, path)
     products = Products(bundle.root)
-    images = [read_layout(products.layout, platform) for platform in stages.chosen_platforms(bundle, platforms)]
+    images = open_built(workshop, bundle, stages.chosen_platforms(bundle, platforms)).images
     for image in images:
         report = products.report(image.config.platform, is_only=_is_only(bundle))
         require_tested(image.image_id, report, untested=untested)
@@ -264,18 +269,10 @@ def push(
                 access=access,
                 progress=step.note,
             )
+        sent, mounted = result.size(Outcome.UPLOADED), result.size(Outcome.MOUNTED)
+        step.conclude("it was there" if result.was_there else f"{human_size(sent)} sent, {human_size(mounted)} mounted")
     return result
 
 
 def _is_only(bundle: Bundle) -> bool:
     return len(bundle.environment.platforms) == 1
-
-
-def _read_record(products: Products) -> dict[str, Any]:
-    try:
-        record: dict[str, Any] = json.loads(products.record.read_text())
-    except (OSError, ValueError) as error:
-        raise StoreError.of(
-            "no record of a build here", at=str(products.record), hint="run `kiln build` first"
-        ) from error
-    return record

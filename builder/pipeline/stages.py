@@ -31,6 +31,7 @@ from builder.plan.compile import LockedTexts, compile_plan
 from builder.plan.model import Origin, Plan, Purpose
 from builder.render.context import write_context
 from builder.render.dockerfile import render_dockerfile
+from builder.store.images import read_layout, restore_image
 from builder.store.records import Records
 
 
@@ -222,6 +223,13 @@ def render_plan(
             destination=destination,
         )
     return destination
+
+
+def built_image(workshop: Workshop, products: Products, platform: Platform) -> Image:
+    """Return the image that was built for a platform; all its blobs are in the store then."""
+    image = read_layout(products.layout, platform)
+    restore_image(image, products.layout, workshop.store)
+    return image
 
 
 def origins(bundle: Bundle) -> dict[Origin, Path]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from builder.errors import StoreError
+from builder.errors import DigestMismatchError, Fault, StoreError
 from builder.oci.config import ImageConfig
 from builder.oci.digest import Digest
 from builder.oci.image import Image, Layer
 from builder.oci.manifest import ImageIndex, ImageManifest
 from builder.oci.media_type import MediaType
 from builder.oci.platform import Platform
+from builder.store.blobs import BlobStore
 
 
 def read_layout(layout: Path, platform: Platform) -> Image:
@@ -31,6 +32,25 @@ def read_layout(layout: Path, platform: Platform) -> Image:
     raise StoreError.of(
         f"no image for {platform} in the layout", at=str(layout), hint=f"run `kiln build --platform {platform}`"
     )
+
+
+def restore_image(image: Image, layout: Path, store: BlobStore) -> None:
+    """Take blobs the store lost back from the layout; one that is whole in neither is a StoreError.
+
+    So a bundle that was built elsewhere, or whose store was cleared, can still be run and published.
+    """
+    faults = []
+    for layer in image.layers:
+        digest = layer.descriptor.digest
+        if store.has(digest):
+            continue
+        try:
+            store.add_file(layout / "blobs" / "sha256" / digest.hex, expected=digest, what=layer.title)
+        except (DigestMismatchError, StoreError) as error:
+            faults.append(Fault(fact=f"layer is lost: {layer.title}", want=str(digest), got=error.faults[0].fact))
+    if faults:
+        raise StoreError(faults, hint="run `kiln build` again")
+    store.add(image.config.encode())
 
 
 def _image(layout: Path, digest: Digest) -> Image:
