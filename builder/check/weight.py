@@ -7,11 +7,14 @@ from collections.abc import Iterator
 
 from builder.bundle.model import BundleFile
 from builder.check.finding import Finding, Level, Place, Rule
+from builder.check.import_graph import follow_imports
 from builder.check.places import yaml_place
+from builder.check.reached import named_by_model, required_by
 from builder.check.subject import Subject
 from builder.check.weight_files import describe_stray, is_checkpoint, is_dataset, is_weights, notebook_outputs
 from builder.check.weight_packages import accelerator_wheels, cpu_build, duplicates
 from builder.check.weight_wheels import show_size, unpacked_size
+from builder.check.wheel_index import index_wheels
 from builder.lock.files import BUNDLE_LOCK
 from builder.lock.model import LockedWheel
 
@@ -202,7 +205,24 @@ def _size(subject: Subject, wheels: tuple[LockedWheel, ...]) -> Iterator[Finding
     model = sum(file.size for file in subject.inventory.model)
     heaviest = ", ".join(f"{name} {show_size(size)}" for size, name in sizes[:_SHOWN])
     message = f"the packages weigh {show_size(packages)} and the model {show_size(model)}; the heaviest: {heaviest}"
-    yield Finding(rule=SIZE, place=Place(path=BUNDLE_LOCK), message=message, remedy="see which of them scoring needs")
+    remedy = "see which of them scoring needs"
+    unused = _never_imported(subject)
+    if weights := [f"{name} {show_size(size)}" for size, name in sizes if name in unused]:
+        total = show_size(sum(size for size, name in sizes if name in unused))
+        more = f" and {len(weights) - _SHOWN} more" if len(weights) > _SHOWN else ""
+        message += f"; never imported, {total}: {', '.join(weights[:_SHOWN])}{more}"
+        remedy = "take what is never imported out of the requirements"
+    yield Finding(rule=SIZE, place=Place(path=BUNDLE_LOCK), message=message, remedy=remedy)
+
+
+def _never_imported(subject: Subject) -> set[str]:
+    """Return the distributions neither code nor model nor another one needs; nothing where that cannot be told."""
+    wheels = index_wheels(subject)
+    graph, _ = follow_imports(subject, wheels)
+    if not wheels or graph.broken or graph.has_unknown_path:
+        return set()
+    needed = graph.distributions | named_by_model(subject, wheels)
+    return set(wheels) - set().union(*required_by(needed, subject, wheels).values())
 
 
 def _weigh(subject: Subject, wheel: LockedWheel) -> int:

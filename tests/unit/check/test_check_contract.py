@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bundle_subjects import NAMES, XGBOOST, loud, read_example, read_subject, write_files
+from bundle_subjects import EXAMPLES, NAMES, XGBOOST, loud, read_example, read_subject, write_files
 
 from builder.check import contract
 from builder.check.contract import find_contract
@@ -283,3 +284,12 @@ def test_features_a_script_may_make_are_left_alone(
     names: tuple[str, ...], predict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert scripted(tmp_path, monkeypatch, names, predict) == []
+
+
+def test_a_field_renamed_in_an_example_is_found_with_the_real_models_features(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLES / "fraud", tmp_path / "fraud", ignore=shutil.ignore_patterns("build", "data"))
+    schema = tmp_path / "fraud/schema/request.json"
+    schema.write_text(schema.read_text().replace("amount", "amout"))
+    found = list(find_contract(read_subject(tmp_path / "fraud")))
+    assert ids(found) == ["KILN506 error"]
+    assert found[0].remedy == "rename 'amout' to 'amount'"

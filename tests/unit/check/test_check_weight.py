@@ -187,11 +187,27 @@ def test_the_size_is_a_note_of_unpacked_wheels(tmp_path: Path) -> None:
         "big": write_wheel(tmp_path, "big", {"big.py": "x" * 3_000_000}),
         "small": write_wheel(tmp_path, "small", {"small.py": "x" * 1500}),
     }
-    (finding,) = find_weight(locked(read(tmp_path, {}), {"big": "1.0", "small": "1.0"}, paths))
+    subject = read(tmp_path, {"score.py": f"import big\nimport small\n{SCORE}"})
+    (finding,) = find_weight(locked(subject, {"big": "1.0", "small": "1.0"}, paths))
     assert (finding.rule.id, str(finding.severity)) == ("KILN708", "note")
     assert finding.message == (
         "the packages weigh 3.0 MB and the model 29 bytes; the heaviest: big 3.0 MB, small 1.5 kB"
     )
+
+
+def test_what_is_never_imported_is_named_with_its_weight(tmp_path: Path) -> None:
+    paths = {name: write_wheel(tmp_path, name, {f"{name}.py": "x" * 2_000_000}) for name in ("used", "unused")}
+    subject = read(tmp_path, {"score.py": f"import used\n{SCORE}"})
+    (finding,) = find_weight(locked(subject, {"used": "1.0", "unused": "1.0"}, paths))
+    assert finding.message.endswith("; never imported, 2.0 MB: unused 2.0 MB")
+    assert finding.remedy == "take what is never imported out of the requirements"
+
+
+def test_code_that_cannot_be_read_makes_nothing_unused(tmp_path: Path) -> None:
+    paths = {"unused": write_wheel(tmp_path, "unused", {"unused.py": "x" * 2_000_000})}
+    subject = read(tmp_path, {"score.py": f"import lib.broken\n{SCORE}", "lib/broken.py": "def (:"})
+    (finding,) = find_weight(locked(subject, {"unused": "1.0"}, paths))
+    assert "never imported" not in finding.message
 
 
 def test_sizes_are_remembered_by_digest(tmp_path: Path) -> None:
