@@ -187,3 +187,9 @@ class CheckFailedError(KilnError):
     """The bundle would break when it is deployed: a check found errors."""
 
     exit_code = 20
+
+
+class NotBuiltError(KilnError):
+    """There is no built image of the bundle as it is named now: build it first."""
+
+    exit_code = 21

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from builder import pipeline
-from builder.cli.options import bundle_argument, json_option, offline_option, print_json
+from builder.cli.options import bundle_argument, json_option, offline_option, print_outcome
 from builder.host.terminal import Terminal
 
 
@@ -33,8 +33,10 @@ def image(*, bundle: Path, offline: bool, locked: bool, builder: str, runner: st
     """
     workshop = pipeline.open_workshop(Terminal())
     made = pipeline.image(workshop, bundle, offline=offline, locked=locked, builder=builder, runner=runner)
+    failure = pipeline.failure_of(made.report)
     if as_json:
-        print_json(made.to_dict())
-    pipeline.require_green(made.report)
-    if not as_json:
+        print_outcome(made.to_dict(), failure)
+    elif failure:
+        raise failure
+    else:
         click.echo(made.built.pinned_reference)

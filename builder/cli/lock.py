@@ -29,4 +29,5 @@ def lock(*, bundle: Path, check: bool, upgrade: bool, as_json: bool) -> None:
     else:
         locked = pipeline.lock(workshop, bundle, upgrade=upgrade)
     if as_json:
-        print_json(locked.to_dict())
+        verdict = {"bundle": locked.bundle, "fits": True, "deep_checksum": str(locked.deep_checksum)}
+        print_json(verdict if check else locked.to_dict())

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from builder.errors import UsageError
+from builder.errors import KilnError, UsageError
 from builder.oci.canonical import readable_json
 from builder.oci.platform import Platform
 
@@ -40,3 +40,11 @@ def _platforms(_context: click.Context, _option: click.Parameter, values: tuple[
 def print_json(value: Any) -> None:
     """Print one JSON object on stdout."""
     click.echo(readable_json(value), nl=False)
+
+
+def print_outcome(value: dict[str, Any], error: KilnError | None) -> None:
+    """Print one JSON object on stdout: the result, joined by the error where it failed; then end as the error says."""
+    print_json(value if error is None else value | error.to_dict())
+    if error is not None:
+        click.echo(error.render(), err=True)
+        raise click.exceptions.Exit(error.exit_code)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from builder import pipeline
-from builder.cli.options import bundle_argument, json_option, print_json
+from builder.cli.options import bundle_argument, json_option, print_outcome
 from builder.host.terminal import Terminal
 
 
@@ -28,6 +28,8 @@ def test(*, bundle: Path, runner: str, as_json: bool) -> None:
     """
     workshop = pipeline.open_workshop(Terminal())
     report = pipeline.test(workshop, bundle, runner=runner)
+    failure = pipeline.failure_of(report)
     if as_json:
-        print_json(report.to_dict())
-    pipeline.require_green(report)
+        print_outcome(report.to_dict(), failure)
+    elif failure:
+        raise failure

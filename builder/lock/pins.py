@@ -105,6 +105,30 @@ def render_pins(pins: Iterable[Pin], targets: Sequence[Target]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def changed_pins(before: str, after: str) -> list[str]:
+    """Return what locking changed, a line for each package: ``numpy 1.26 → 2.3``, ``new: …``, ``gone: …``.
+
+    Texts of requirements.lock; one that cannot be read counts as empty.
+    """
+    old, new = (_versions(text) for text in (before, after))
+    lines = [
+        f"{name} {' '.join(old[name])} → {' '.join(new[name])}" for name in new if old.get(name, new[name]) != new[name]
+    ]
+    lines += [f"new: {name} {' '.join(new[name])}" for name in new if name not in old]
+    lines += [f"gone: {name} {' '.join(old[name])}" for name in old if name not in new]
+    return lines
+
+
+def _versions(text: str) -> dict[str, list[str]]:
+    versions: dict[str, list[str]] = {}
+    try:
+        for pin in parse_pins(text):
+            versions.setdefault(pin.name, []).append(str(pin.version))
+    except PinError:
+        return {}
+    return {name: sorted(held) for name, held in sorted(versions.items())}
+
+
 def _annotations(text: str) -> dict[int, set[str]]:
     """Return for each requirement's first line who asked for it, from the ``# via`` comments below it."""
     found: dict[int, set[str]] = {}
