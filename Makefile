@@ -8,7 +8,7 @@ VENV     := .venv
 KILN     := $(VENV)/bin/kiln
 
 .DEFAULT_GOAL := help
-.PHONY: help image build lock check-lock smoke push run test unit lint setup clean
+.PHONY: help check image build lock check-lock smoke push run test unit lint venv setup clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,13 +18,16 @@ help: ## list the targets
 image: $(KILN) ## lock if needed, build, smoke-test the exact image, tag it
 	@$(KILN) image $(BUNDLE) $(FLAGS)
 
+check: $(KILN) ## find what would break the deployment, before anything is built
+	@$(KILN) check $(BUNDLE) $(FLAGS)
+
 build: $(KILN) ## build the image from its lock, without testing it
 	@$(KILN) build $(BUNDLE) $(FLAGS)
 
 smoke: $(KILN) ## smoke-test the image that was built
 	@$(KILN) test $(BUNDLE) $(FLAGS)
 
-lock: $(KILN) ## choose versions anew and write the locks
+lock: $(KILN) ## choose versions and write the locks; FLAGS=--upgrade for the newest
 	@$(KILN) lock $(BUNDLE) $(FLAGS)
 
 check-lock: $(KILN) ## say whether the locks still fit, and if not why
@@ -46,7 +49,9 @@ unit: setup ## only the fast tests: no engine, registry or package index
 lint: setup ## style and types
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 
-setup: $(VENV)/.developer ## make the Python environment with the developers' tools
+venv: $(KILN) ## make the Python environment with kiln in it
+
+setup: $(VENV)/.developer ## the same with the developers' tools
 
 clean: ## remove what was made here (not the store in ~/.cache/modelkiln)
 	rm -rf $(VENV) .build examples/*/build .pytest_cache .mypy_cache .ruff_cache

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import re
 import signal
 import sys
 import traceback
@@ -11,7 +13,7 @@ from typing import Any
 import click
 
 from builder import __version__
-from builder.errors import KilnError
+from builder.errors import KilnError, UsageError
 
 _COMMANDS = {
     "init": "write a bundle.yaml from what you have",
@@ -67,6 +69,26 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(_run(arguments, as_json="--json" in arguments))
 
 
+def _show(error: KilnError, *, as_json: bool) -> int:
+    if as_json:
+        from builder.oci.canonical import readable_json  # noqa: PLC0415 - only needed when something failed
+
+        click.echo(readable_json(error.to_dict()), nl=False)
+    click.echo(error.render(), err=True)
+    return error.exit_code
+
+
+def _as_usage_error(error: click.ClickException) -> UsageError:
+    """Return click's complaint as one of ours: same form, same JSON, exit code 2."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message().rstrip(".")
+    hint = f"`{context.command_path} --help` tells what there is" if context else "`kiln --help` tells what there is"
+    if context and context.command_path == "kiln" and (found := re.search(r"No such command '([^']*)'", message)):
+        close = difflib.get_close_matches(found[1], _COMMANDS, 1)
+        hint = f"did you mean `kiln {close[0]}`?" if close else hint
+    return UsageError.of(message[:1].lower() + message[1:], hint=hint)
+
+
 def _terminate(_number: int, _frame: object) -> None:
     """End as Ctrl-C does: containers that were started are removed, half-written files too."""
     raise KeyboardInterrupt
@@ -76,20 +98,14 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
     try:
         result: Any = kiln.main(args=arguments, prog_name="kiln", standalone_mode=False)
     except KilnError as error:
-        if as_json:
-            from builder.oci.canonical import readable_json  # noqa: PLC0415 - only needed when something failed
-
-            click.echo(readable_json(error.to_dict()), nl=False)
-        click.echo(error.render(), err=True)
-        return error.exit_code
+        return _show(error, as_json=as_json)
     except click.exceptions.Exit as done:
         return done.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; nothing half-written was kept, run the command again to finish", err=True)
         return 130
     except click.ClickException as error:
-        error.show()
-        return 2
+        return _show(_as_usage_error(error), as_json=as_json)
     except BrokenPipeError:
         sys.stderr.close()
         return 141

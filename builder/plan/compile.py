@@ -69,7 +69,7 @@ def compile_plan(
     layers = (
         *_system_layers(DebSource(deb=deb) for deb in chosen.system_packages),
         _layer(Purpose.RUNTIME, "server dependencies", wheels(places.SERVER_PACKAGES, chosen.server_wheels)),
-        _layer(Purpose.RUNTIME, "runtime", _files(places.RUNTIME, Origin.RUNTIME, inventory.runtime)),
+        _layer(Purpose.RUNTIME, "server, worker and probe", _files(places.RUNTIME, Origin.RUNTIME, inventory.runtime)),
         *_dependency_layers(wheels(places.PACKAGES, chosen.wheels)),
         *_model_layers(bundle, inventory.model),
         *_code_layers(inventory.code),
@@ -118,7 +118,7 @@ def _files(prefix: str, origin: Origin, files: Iterable[BundleFile]) -> tuple[Fi
 
 def _system_layers(sources: Iterable[DebSource]) -> tuple[PlannedLayer, ...]:
     debs = tuple(sources)
-    title = "system packages: " + ", ".join(source.deb.name for source in debs)
+    title = ", ".join(source.deb.name for source in debs)
     return (_layer(Purpose.SYSTEM, title, debs),) if debs else ()
 
 
@@ -154,13 +154,13 @@ def _model_layers(bundle: Bundle, files: tuple[BundleFile, ...]) -> tuple[Planne
     )
     small = tuple(source for source in sources if source.size < WEIGHTS)
     heavy = [source for source in sources if source.size >= WEIGHTS]
-    layers = [_layer(Purpose.MODEL, f"weights: {source.source}", (source,)) for source in heavy]
-    return (*layers, *((_layer(Purpose.MODEL, f"model: {bundle.model.path}", small),) if small else ()))
+    layers = [_layer(Purpose.MODEL, source.source, (source,)) for source in heavy]
+    return (*layers, *((_layer(Purpose.MODEL, bundle.model.path, small),) if small else ()))
 
 
 def _code_layers(files: tuple[BundleFile, ...]) -> tuple[PlannedLayer, ...]:
     sources = _files(places.CODE, Origin.BUNDLE, files)
-    return (_layer(Purpose.CODE, "scoring code", sources),) if sources else ()
+    return (_layer(Purpose.CODE, "scoring script and sources", sources),) if sources else ()
 
 
 def _refuse_clashes(layers: Iterable[PlannedLayer]) -> None:
@@ -205,7 +205,7 @@ def _config(bundle: Bundle, lock: Lock, platform: Platform, layers: tuple[Planne
         ),
         labels=_labels(bundle, lock),
         history=(
-            *(History(created_by=f"base {lock.base.name}: {layer.title}") for layer in base.layers),
+            *(History(created_by=f"base: {layer.title}") for layer in base.layers),
             *(History(created_by=f"{layer.purpose}: {layer.title}") for layer in layers),
         ),
     )

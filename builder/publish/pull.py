@@ -113,7 +113,7 @@ def find_image(reference: Reference, platform: Platform, store: BlobStore) -> Pu
         return None
     config = _fitting_config(store, manifest, platform, at)
     layers = tuple(
-        Layer(descriptor=descriptor, diff_id=diff_id, title=f"base {reference.name}, layer {number}")
+        Layer(descriptor=descriptor, diff_id=diff_id, title=f"{reference.name}, layer {number}")
         for number, (descriptor, diff_id) in enumerate(zip(manifest.layers, config.diff_ids, strict=True), 1)
     )
     return PulledImage(

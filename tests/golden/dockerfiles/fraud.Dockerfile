@@ -1,5 +1,5 @@
 # fraud 2.1.0 for linux/arm64, written by ModelKiln. Do not edit: the next build writes it anew.
-# Plan: sha256:17a20984313598dcd1868188cfdc2fe670ef0d70d9117d1a6e4818e4b16c7d2e
+# Plan: sha256:643ef6cc6dd1f7f0d1d5d8040f7bd5b0f9523d9f5e36842ffdb4e43563533f94
 #
 # Everything it needs lies beside it or is pinned by digest, so it builds without a network:
 #   docker build --network=none --tag fraud:2.1.0 .

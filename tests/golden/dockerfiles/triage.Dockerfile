@@ -1,5 +1,5 @@
 # triage 1.0.0 for linux/amd64, written by ModelKiln. Do not edit: the next build writes it anew.
-# Plan: sha256:ea5a279a7cdc89e105ed5216573ae676fa28f139f6467287dc5a9cc888f8b919
+# Plan: sha256:1cb6843fa41898dfc5d2ae30f16365271746365e32d72d624efc0ee3201e1827
 #
 # Everything it needs lies beside it or is pinned by digest, so it builds without a network:
 #   docker build --network=none --tag triage:1.0.0 .

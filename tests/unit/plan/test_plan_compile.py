@@ -49,12 +49,12 @@ def titles(plan: Plan) -> list[tuple[str, str]]:
 def test_layers_stand_in_the_order_of_how_often_they_change() -> None:
     assert titles(plan_of()) == [
         ("runtime", "server dependencies"),
-        ("runtime", "runtime"),
+        ("runtime", "server, worker and probe"),
         ("dependencies", "numpy 2.3.1"),
         ("dependencies", "scikit-learn 1.7.2"),
         ("dependencies", "2 small dependencies"),
-        ("model", "model: model/churn.joblib"),
-        ("code", "scoring code"),
+        ("model", "model/churn.joblib"),
+        ("code", "scoring script and sources"),
         ("configuration", "bundle.json and locks"),
     ]
 
@@ -62,7 +62,7 @@ def test_layers_stand_in_the_order_of_how_often_they_change() -> None:
 def test_system_packages_stand_on_the_base() -> None:
     lock = make_lock()
     lock = replace(lock, platforms=(replace(lock.platforms[0], system_packages=(make_deb("libgomp1"),)),))
-    assert titles(plan_of(lock=lock))[0] == ("system", "system packages: libgomp1")
+    assert titles(plan_of(lock=lock))[0] == ("system", "libgomp1")
 
 
 def test_a_plan_does_not_depend_on_where_the_bundle_is() -> None:
@@ -76,7 +76,7 @@ def test_changing_code_changes_one_layer_only() -> None:
     before = plan_of()
     after = plan_of(inventory=make_inventory(code=(make_file("score.py", 101),)))
     changed = [a.title for a, b in zip(before.layers, after.layers, strict=True) if a.key != b.key]
-    assert changed == ["scoring code"]
+    assert changed == ["scoring script and sources"]
 
 
 def test_equal_dependencies_have_equal_keys_in_different_bundles() -> None:

@@ -400,4 +400,4 @@ def test_a_pulled_image_can_be_built_on(
     image = image_of([*base.layers, layer_of(store, "code", b"code")])
     name = Reference(registry=registry.host, repository="models/churn", tag="1")
     result = push_image(image, store, name, mount_from=[REPOSITORY], access=access)
-    assert [blob.mounted_from for blob in result.blobs if blob.title.startswith("base ")] == [REPOSITORY]
+    assert [blob.mounted_from for blob in result.blobs if blob.title.endswith(", layer 1")] == [REPOSITORY]
