@@ -19,8 +19,8 @@ from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.places import yaml_place
 from builder.check.schema_parts import Presence
 from builder.check.subject import Subject
-from builder.check.walk import walk_scoring
-from builder.check.walk_state import KeyUse
+from builder.check.walk.script import walk_scoring
+from builder.check.walk.state import KeyUse
 
 FEATURE_MISSING = Rule(
     id="KILN506",

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from posixpath import basename, dirname, normpath, relpath
 
-from builder.check.file_calls import Use
 from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.image_files import CODE_DIR, MODEL_DIR, ImageFiles
-from builder.check.library_calls import absolute
 from builder.check.subject import Subject
-from builder.check.values import Constant, Value, is_assumed, options_of, text_of
-from builder.check.walk import Walked, walk_scoring
-from builder.check.walk_state import PathUse
+from builder.check.walk.file_calls import Use
+from builder.check.walk.library_calls import absolute
+from builder.check.walk.script import Walked, walk_scoring
+from builder.check.walk.state import PathUse
+from builder.check.walk.values import Constant, Value, is_assumed, options_of, text_of
 
 _FAILS = "The container starts, and fails: at once when the model is loaded so, or with 500 at every request."
 

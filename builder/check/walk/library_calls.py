@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from builder.check.values import (
+from builder.check.walk.values import (
     UNKNOWN,
     Constant,
     Listing,

@@ -8,7 +8,8 @@ from typing import Any
 
 from builder.check.intake import WRAPPERS
 from builder.check.schema_parts import Presence, find_items, find_property, is_array
-from builder.check.values import (
+from builder.check.walk.state import State
+from builder.check.walk.values import (
     UNKNOWN,
     Constant,
     Listing,
@@ -18,7 +19,6 @@ from builder.check.values import (
     Value,
     text_of,
 )
-from builder.check.walk_state import State
 
 
 def any_item(data: RequestData) -> Value:

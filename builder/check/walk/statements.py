@@ -1,137 +1,30 @@
-"""A walk through scoring code as the worker runs it: the module first, then the functions of its contract.
-
-Nothing is imported or run: statements are followed in order with what is known of each value. A condition that
-cannot be told is followed both ways, and what cannot be known is said nothing about.
-"""
+"""Statements of scoring code, in order; a condition that cannot be told is followed both ways."""
 
 from __future__ import annotations
 
 import ast
-import contextlib
-import warnings
-from dataclasses import dataclass
-from posixpath import dirname
 
-from builder.bundle.model import Contract, SchemaScope
-from builder.check.file_calls import Use
-from builder.check.image_files import CODE_DIR, MODEL_DIR, ImageFiles
-from builder.check.subject import Subject
-from builder.check.values import (
+from builder.check.walk.calls import Calls
+from builder.check.walk.file_calls import Use
+from builder.check.walk.state import Frame
+from builder.check.walk.values import (
     NONE,
     UNKNOWN,
     Class,
-    Constant,
     Function,
     Library,
     Module,
-    RequestData,
-    RequestText,
     Value,
     join_values,
     truth,
 )
-from builder.check.walk_calls import Calls
-from builder.check.walk_state import Frame, KeyUse, PathUse, State, WalkEnded, variables_of_image
 
 _FILE_FAULTS = frozenset({"FileNotFoundError", "OSError", "IOError", "EnvironmentError", "Exception", "BaseException"})
 _KEY_FAULTS = frozenset({"KeyError", "LookupError", "Exception", "BaseException"})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Walked:
-    """What a walk found."""
-
-    files: ImageFiles
-    model_dir: str = "model_dir"
-    """How the code names the model directory."""
-    path_uses: tuple[PathUse, ...] = ()
-    key_uses: tuple[KeyUse, ...] = ()
-    """Without those the code asks for before it reads them."""
-
-
-def walk_scoring(subject: Subject) -> Walked:
-    """Walk the scoring script of a bundle and everything of the bundle that it calls."""
-    bundle = subject.bundle
-    files = ImageFiles(bundle, subject.inventory)
-    script = bundle.scoring.script
-    if script is None:
-        return Walked(files=files)
-    roots = list(dict.fromkeys([dirname(script), ""]))
-    state = State(
-        files=files,
-        sources=subject.sources,
-        variables=variables_of_image(bundle.environment.variables),
-        roots=roots,
-    )
-    walk = Walk(state)
-    with contextlib.suppress(WalkEnded, RecursionError):  # what was found until then holds
-        walk.run(script, subject)
-    is_azure = bundle.scoring.contract is Contract.AZURE
-    return Walked(
-        files=files,
-        model_dir='os.environ["AZUREML_MODEL_DIR"]' if is_azure else "model_dir",
-        path_uses=tuple(dict.fromkeys(state.path_uses)),
-        key_uses=tuple(dict.fromkeys(use for use in state.key_uses if use.key not in state.tested_keys)),
-    )
-
-
-class Walk(Calls):
-    """Statements."""
-
-    def run(self, script: str, subject: Subject) -> None:
-        """Walk the module of the script, then what its contract calls."""
-        name = script.rpartition("/")[2].removesuffix(".py")
-        module = self._load(name, script)
-        contract = subject.bundle.scoring.contract
-        if contract is Contract.PREDICT:
-            model = self._enter(module, "load", [Constant(MODEL_DIR)])
-            self._enter(module, "predict", [model, _records(subject)])
-        elif contract is Contract.AZURE:
-            self._enter(module, "init", [])
-            self._enter(module, "run", [RequestText(_body(subject))])
-
-    def _enter(self, module: Module, name: str, arguments: list[Value]) -> Value:
-        function = module.names.get(name, UNKNOWN)
-        return self.call_value(function, arguments, {}, ast.Constant(value=None))
-
-    # --- modules
-
-    def import_module(self, name: str) -> Module | None:
-        """Walk a module of the bundle, once."""
-        if name in self.state.modules:
-            return self.state.modules[name]
-        relative = name.replace(".", "/")
-        for root in self.state.roots:
-            stem = f"{root}/{relative}" if root else relative
-            for path in (f"{stem}/__init__.py", f"{stem}.py"):
-                if path in self.state.sources:
-                    return self._load(name, path)
-            if any(path.startswith(f"{stem}/") for path in self.state.sources):
-                module = Module(name, "")
-                self.state.modules[name] = module
-                return module
-        return None
-
-    def _load(self, name: str, path: str) -> Module:
-        module = Module(name, path)
-        self.state.modules[name] = module
-        module.names |= {"__file__": Constant(f"{CODE_DIR}/{path}"), "__name__": Constant(name)}
-        tree = self._parse(path)
-        if tree is not None:
-            self.walk_body(tree.body, Frame(module=module, names=module.names))
-        return module
-
-    def _parse(self, path: str) -> ast.Module | None:
-        if path not in self.state.trees:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                try:
-                    self.state.trees[path] = ast.parse(self.state.sources[path])
-                except (SyntaxError, ValueError, RecursionError, MemoryError):
-                    self.state.trees[path] = None
-        return self.state.trees[path]
-
-    # --- statements
+class Statements(Calls):
+    """Walks statements."""
 
     def walk_body(self, body: list[ast.stmt], frame: Frame) -> bool:
         """Walk statements; return False when what follows them is not reached."""
@@ -148,7 +41,7 @@ class Walk(Calls):
             case ast.AnnAssign(target=target, value=ast.expr() as value):
                 self.bind(target, self.evaluate(value, frame), frame)
             case ast.AugAssign(target=ast.expr() as target, op=op, value=value):
-                joined = self.evaluate(ast.copy_location(ast.BinOp(_loaded(target), op, value), node), frame)
+                joined = self.evaluate(ast.copy_location(ast.BinOp(target, op, value), node), frame)
                 self.bind(target, joined, frame)
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 is_inner = frame.names is not frame.module.names
@@ -321,23 +214,6 @@ class Walk(Calls):
             self.state.note_path(Use.READ_ANY, path, inner, kind, frame.module)
 
 
-def _records(subject: Subject) -> Value:
-    """Return what ``predict`` gets: a list of records, which the schema describes when its scope is a record."""
-    schemas = subject.bundle.schemas
-    if schemas.request is None:
-        return UNKNOWN
-    if schemas.scope is SchemaScope.RECORD:
-        return RequestData({"type": "array", "items": schemas.request}, schemas.request)
-    return UNKNOWN
-
-
-def _body(subject: Subject) -> RequestData:
-    schemas = subject.bundle.schemas
-    if schemas.request is None:
-        return RequestData({}, {})
-    return RequestData(schemas.request, schemas.request, may_be_batch=schemas.scope is SchemaScope.RECORD)
-
-
 def _goes_on(handler: ast.ExceptHandler, faults: frozenset[str]) -> bool:
     """Tell whether a handler catches such a fault and does not raise it again."""
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
@@ -347,10 +223,6 @@ def _goes_on(handler: ast.ExceptHandler, faults: frozenset[str]) -> bool:
 
 def _is_suppress(function: ast.expr) -> bool:
     return ast.unparse(function).rpartition(".")[2] == "suppress"
-
-
-def _loaded(target: ast.expr) -> ast.expr:
-    return target
 
 
 def _absolute_name(node: ast.ImportFrom, module: Module) -> str:

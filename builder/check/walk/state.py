@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from builder.check.file_calls import Use
 from builder.check.image_files import CODE_DIR, MODEL_DIR, ImageFiles
 from builder.check.schema_parts import FoundKey, Presence
-from builder.check.values import Module, Value
+from builder.check.walk.file_calls import Use
+from builder.check.walk.values import Module, Value
 
 MOST_STEPS = 25_000
 """Expressions looked at in one walk; what lies beyond is not judged."""

@@ -1,0 +1,1 @@
+"""What scoring code does with paths and requests: followed statement by statement, and never run."""

@@ -1,0 +1,137 @@
+"""A walk through scoring code as the worker runs it: the module first, then the functions of its contract.
+
+Nothing is imported or run: statements are followed in order with what is known of each value. A condition that
+cannot be told is followed both ways, and what cannot be known is said nothing about.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import warnings
+from dataclasses import dataclass
+from posixpath import dirname
+
+from builder.bundle.model import Contract, SchemaScope
+from builder.check.image_files import CODE_DIR, MODEL_DIR, ImageFiles
+from builder.check.subject import Subject
+from builder.check.walk.state import Frame, KeyUse, PathUse, State, WalkEnded, variables_of_image
+from builder.check.walk.statements import Statements
+from builder.check.walk.values import (
+    UNKNOWN,
+    Constant,
+    Module,
+    RequestData,
+    RequestText,
+    Value,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Walked:
+    """What a walk found."""
+
+    files: ImageFiles
+    model_dir: str = "model_dir"
+    """How the code names the model directory."""
+    path_uses: tuple[PathUse, ...] = ()
+    key_uses: tuple[KeyUse, ...] = ()
+    """Without those the code asks for before it reads them."""
+
+
+def walk_scoring(subject: Subject) -> Walked:
+    """Walk the scoring script of a bundle and everything of the bundle that it calls."""
+    bundle = subject.bundle
+    files = ImageFiles(bundle, subject.inventory)
+    script = bundle.scoring.script
+    if script is None:
+        return Walked(files=files)
+    roots = list(dict.fromkeys([dirname(script), ""]))
+    state = State(
+        files=files,
+        sources=subject.sources,
+        variables=variables_of_image(bundle.environment.variables),
+        roots=roots,
+    )
+    walk = Walk(state)
+    with contextlib.suppress(WalkEnded, RecursionError):  # what was found until then holds
+        walk.run(script, subject)
+    is_azure = bundle.scoring.contract is Contract.AZURE
+    return Walked(
+        files=files,
+        model_dir='os.environ["AZUREML_MODEL_DIR"]' if is_azure else "model_dir",
+        path_uses=tuple(dict.fromkeys(state.path_uses)),
+        key_uses=tuple(dict.fromkeys(use for use in state.key_uses if use.key not in state.tested_keys)),
+    )
+
+
+class Walk(Statements):
+    """A walk through one script and the modules of the bundle it imports."""
+
+    def run(self, script: str, subject: Subject) -> None:
+        """Walk the module of the script, then what its contract calls."""
+        name = script.rpartition("/")[2].removesuffix(".py")
+        module = self._load(name, script)
+        contract = subject.bundle.scoring.contract
+        if contract is Contract.PREDICT:
+            model = self._enter(module, "load", [Constant(MODEL_DIR)])
+            self._enter(module, "predict", [model, _records(subject)])
+        elif contract is Contract.AZURE:
+            self._enter(module, "init", [])
+            self._enter(module, "run", [RequestText(_body(subject))])
+
+    def _enter(self, module: Module, name: str, arguments: list[Value]) -> Value:
+        function = module.names.get(name, UNKNOWN)
+        return self.call_value(function, arguments, {}, ast.Constant(value=None))
+
+    def import_module(self, name: str) -> Module | None:
+        """Walk a module of the bundle, once."""
+        if name in self.state.modules:
+            return self.state.modules[name]
+        relative = name.replace(".", "/")
+        for root in self.state.roots:
+            stem = f"{root}/{relative}" if root else relative
+            for path in (f"{stem}/__init__.py", f"{stem}.py"):
+                if path in self.state.sources:
+                    return self._load(name, path)
+            if any(path.startswith(f"{stem}/") for path in self.state.sources):
+                module = Module(name, "")
+                self.state.modules[name] = module
+                return module
+        return None
+
+    def _load(self, name: str, path: str) -> Module:
+        module = Module(name, path)
+        self.state.modules[name] = module
+        module.names |= {"__file__": Constant(f"{CODE_DIR}/{path}"), "__name__": Constant(name)}
+        tree = self._parse(path)
+        if tree is not None:
+            self.walk_body(tree.body, Frame(module=module, names=module.names))
+        return module
+
+    def _parse(self, path: str) -> ast.Module | None:
+        if path not in self.state.trees:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    self.state.trees[path] = ast.parse(self.state.sources[path])
+                except (SyntaxError, ValueError, RecursionError, MemoryError):
+                    self.state.trees[path] = None
+        return self.state.trees[path]
+
+
+def _records(subject: Subject) -> Value:
+    """Return what ``predict`` gets: a list of records, which the schema describes when its scope is a record."""
+    schemas = subject.bundle.schemas
+    if schemas.request is None:
+        return UNKNOWN
+    if schemas.scope is SchemaScope.RECORD:
+        return RequestData({"type": "array", "items": schemas.request}, schemas.request)
+    return UNKNOWN
+
+
+def _body(subject: Subject) -> RequestData:
+    schemas = subject.bundle.schemas
+    if schemas.request is None:
+        return RequestData({}, {})
+    return RequestData(schemas.request, schemas.request, may_be_batch=schemas.scope is SchemaScope.RECORD)
