@@ -48,7 +48,7 @@ class Advisor:
         ``distributions`` have what stands above that part.
         """
         top = failed.partition(".")[0]
-        if own := self._in_tree(module, failed):
+        if own := self._in_tree(module, failed) or self._of_another_python(failed):
             return own
         if distributions:
             return self._gone(failed, distributions)
@@ -57,7 +57,7 @@ class Advisor:
         if reason := stdlib.whereabouts(top, self._python):
             other = stdlib.instead(top)
             remedy = f"use {other}" if other else "take the import out"
-            if "Python" in reason:
+            if "with Python" in reason or "in Python" in reason:
                 remedy += ", or serve with a Python that has it"
             return Advice(message=f"the standard library's {top} {reason}", remedy=remedy)
         return self._not_locked(module, failed)
@@ -91,6 +91,16 @@ class Advisor:
             remedy=f"add {where} to scoring.sources",
             is_own=True,
         )
+
+    def _of_another_python(self, failed: str) -> Advice | None:
+        ending = "/" + failed.replace(".", "/") + "."
+        for file in self._subject.inventory.code:
+            if ending in f"/{file.path}" and file.path.endswith((".so", ".pyd", ".dylib")):
+                target = f"Python {self._python} on {self._subject.platform}"
+                return Advice(
+                    message=f"{file.path} is no extension module of {target}", remedy=f"build it for {target}"
+                )
+        return None
 
     def _gone(self, failed: str, distributions: frozenset[str]) -> Advice:
         versions = self._versions()

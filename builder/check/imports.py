@@ -130,6 +130,8 @@ def find_imports(subject: Subject) -> Iterable[Finding]:
     for missing in graph.missing:
         if missing.resolution.origin is Origin.UNKNOWN and not advisor.is_certain(missing.module):
             continue
+        if missing.spot.context.guards and stdlib.is_of_python_2(missing.module):
+            continue
         yield _missing(missing, graph, advisor, is_live=_is_live(missing.spot, live))
     for unbound in graph.unbound:
         yield Finding(

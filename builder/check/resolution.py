@@ -186,7 +186,9 @@ class Resolver:
     def _is_regular(self, path: str) -> bool:
         if f"{path}/__init__.py" in self._files or f"{path}.py" in self._files:
             return True
-        return any(file.startswith(f"{path}.") and file.endswith(".so") for file in self._files)
+        suffixes = self._subject.platform.machine, self._python.replace(".", "")
+        endings = (".so", ".abi3.so", f".cpython-{suffixes[1]}-{suffixes[0]}-linux-gnu.so")
+        return any(f"{path}{ending}" in self._files for ending in endings)
 
 
 def _parents(path: str) -> Iterable[str]:

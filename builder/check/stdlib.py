@@ -58,6 +58,30 @@ _IN_INTERPRETER = _words(
 )
 """Modules that may be compiled into the interpreter, and so need no file of their own."""
 
+_PYTHON_2: Mapping[str, str] = MappingProxyType(
+    {
+        "ConfigParser": "configparser",
+        "HTMLParser": "html.parser",
+        "Queue": "queue",
+        "StringIO": "io",
+        "Tkinter": "tkinter",
+        "UserDict": "collections",
+        "__builtin__": "builtins",
+        "cPickle": "pickle",
+        "cStringIO": "io",
+        "commands": "subprocess",
+        "copy_reg": "copyreg",
+        "httplib": "http.client",
+        "md5": "hashlib",
+        "sets": "set",
+        "thread": "_thread",
+        "urllib2": "urllib.request",
+        "urlparse": "urllib.parse",
+        "xmlrpclib": "xmlrpc.client",
+    }
+)
+"""Modules of Python 2 and what they are called now."""
+
 _INSTEAD: Mapping[str, str] = MappingProxyType(
     {
         "asynchat": "asyncio",
@@ -129,6 +153,8 @@ def whereabouts(module: str, python: str) -> str | None:
     minor = int(python.partition(".")[2])
     if top in _WINDOWS:
         return "exists only on Windows"
+    if top in _PYTHON_2:
+        return "was one of Python 2"
     for removed, text in _REMOVED.items():
         if removed <= minor and top in text.split():
             return f"was removed in Python 3.{removed}"
@@ -139,7 +165,13 @@ def whereabouts(module: str, python: str) -> str | None:
 
 def instead(module: str) -> str | None:
     """Name what took the place of a module that was removed."""
-    return _INSTEAD.get(module.partition(".")[0])
+    top = module.partition(".")[0]
+    return _INSTEAD.get(top) or _PYTHON_2.get(top)
+
+
+def is_of_python_2(module: str) -> bool:
+    """Tell whether a module is one of Python 2, which code for both Pythons imports where it can."""
+    return module.partition(".")[0] in _PYTHON_2
 
 
 def debian_package(module: str, python: str) -> str | None:

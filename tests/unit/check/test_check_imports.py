@@ -314,6 +314,35 @@ def test_a_computed_import_is_a_note(tmp_path: Path) -> None:
     assert finding.place.line == 3
 
 
+@pytest.mark.parametrize(
+    ("file", "fits"),
+    [
+        ("_fast.so", True),
+        ("_fast.abi3.so", True),
+        ("_fast.cpython-311-x86_64-linux-gnu.so", True),
+        ("_fast.cpython-310-x86_64-linux-gnu.so", False),
+        ("_fast.cpython-311-aarch64-linux-gnu.so", False),
+        ("_fast.cp311-win_amd64.pyd", False),
+        ("_fast.cpython-311-darwin.so", False),
+    ],
+)
+def test_an_extension_module_must_be_of_the_images_python(tmp_path: Path, file: str, fits: bool) -> None:
+    findings = found(tmp_path, "import _fast\n", files={file: "x"}, sources=[file])
+    assert [one.message for one in findings] == (
+        [] if fits else [f"{file} is no extension module of Python 3.11 on linux/amd64"]
+    )
+
+
+def test_code_for_both_pythons_is_no_finding(tmp_path: Path) -> None:
+    script = "try:\n    import cPickle as pickle\nexcept ImportError:\n    import pickle\n"
+    assert found(tmp_path, script) == []
+    finding = only(found(tmp_path, "import cPickle\n"))
+    assert (finding.message, finding.remedy[:10]) == (
+        "the standard library's cPickle was one of Python 2",
+        "use pickle",
+    )
+
+
 def test_a_relative_import_in_the_script_leads_nowhere(tmp_path: Path) -> None:
     assert ids(found(tmp_path, "from . import features\n", files={"features.py": ""}, sources=["features.py"])) == [
         ("KILN108", "error")
