@@ -50,6 +50,16 @@ def test_a_container_that_ended_is_told_with_its_code_and_whether_memory_was_why
     assert (state.code, state.was_killed_for_memory) == (137, True)
 
 
+def test_processes_ended_for_want_of_memory_are_counted_whichever_they_were() -> None:
+    instance, api = instance_of(State={"Status": "running", "OOMKilled": False})
+    api.events.return_value = [{"status": "oom"}, {"status": "oom"}]
+    assert instance.memory_kills() == 2
+    api.events.side_effect = requests.exceptions.ConnectionError
+    assert instance.memory_kills() == 0
+    instance, api = instance_of(State={"Status": "exited", "ExitCode": 137, "OOMKilled": True})
+    assert instance.memory_kills() == 1
+
+
 def test_changes_below_tmp_do_not_count() -> None:
     instance, api = instance_of()
     api.diff.return_value = [
