@@ -105,12 +105,10 @@ def test_a_requirement_nobody_has(kiln: Kiln, bundle: Path, index: PackageIndex)
 @pytest.fixture
 def with_wheel(kiln: Kiln, bundle: Path, index: PackageIndex, tmp_path: Path) -> tuple[Kiln, Home, str]:
     """A bundle with a dependency from an index of this test's own, locked, in a home of its own; the wheel's hash."""
-    own, home = own_home(kiln, bundle / "bundle.lock", tmp_path / "home")
+    own, home = own_home(kiln, tmp_path / "home")
     digest = index.add("demo", payload="WORD = 'good'\n")
     edit(bundle, "requirements: []", "requirements: [demo]")
     own = of_index(own, index)
-    records = Home(kiln.home).path / "store" / "records"
-    subprocess.run(["cp", "-r", records, home.path / "store" / "records"], check=True)
     own("lock", bundle)
     return own, home, digest.hex
 
@@ -139,9 +137,7 @@ def test_a_tampered_wheel_in_the_store_is_never_built_in(
     good = own("build", bundle, "--json").json["image_id"]
     other = PackageIndex(tmp_path / "other").root
     evil = PackageIndex(other).add("demo", payload="WORD = 'evil'\n")
-    path = home.blob(wheel)
-    path.chmod(0o644)
-    path.write_bytes(next((other / "demo").glob("*.whl")).read_bytes())  # a sound wheel, and another one
+    home.replace(wheel, next((other / "demo").glob("*.whl")).read_bytes())  # a sound wheel, and another one
     assert evil.hex != wheel
     home.forget_layers()
     said = own("build", bundle, "--offline", code=FETCH).stderr

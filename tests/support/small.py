@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,22 +99,48 @@ class Home:
         assert not list((self.path / "store" / "aside").glob("*")), "something was left aside"
 
     def forget_layers(self) -> None:
-        """Have the next build make every layer but the base's again, bytecode too."""
-        for kind in ("layers", "bytecode", "files"):
-            shutil.rmtree(self.path / "store" / "records" / kind, ignore_errors=True)
+        """Have the next build make every layer but the base's again."""
+        shutil.rmtree(self.path / "store" / "records" / "layers", ignore_errors=True)
+
+    def replace(self, digest: str, content: bytes) -> None:
+        """Put other bytes in a blob's place; links to it elsewhere keep theirs."""
+        self.blob(digest).unlink()
+        self.blob(digest).write_bytes(content)
 
 
-def own_home(kiln: Kiln, lock: Path, folder: Path) -> tuple[Kiln, Home]:
-    """Copy from the common store what a lock names, so that a test may do with it what it likes."""
-    text = lock.read_text()
-    home = Home(folder)
-    home.blobs.mkdir(parents=True)
+def unprivileged() -> tuple[str, ...]:
+    """Return the prefix of a command that permissions hold for: root's power over them is given up."""
+    return ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+
+
+def own_home(kiln: Kiln, folder: Path) -> tuple[Kiln, Home]:
+    """Give a test a store of its own, with all that was fetched and compiled, and no layer but the bases'."""
+    common, home = kiln.home / "store", Home(folder)
+    shutil.copytree(common / "blobs", folder / "store" / "blobs", copy_function=_link)
+    shutil.copytree(common / "records", folder / "store" / "records")
     (folder / "store" / "aside").mkdir()
+    for path in (folder / "store" / "records" / "layers").iterdir():
+        if value := json.loads(path.read_text()).get("value"):
+            home.blob(value["digest"]).unlink(missing_ok=True)
+    home.forget_layers()
+    return Kiln(folder, {**kiln.environ, "KILN_HOME": str(folder)}), home
+
+
+def copy_locked(kiln: Kiln, lock: Path, folder: Path) -> Home:
+    """Copy from the common store what a lock names and nothing else."""
+    text, home = lock.read_text(), Home(folder)
+    home.blobs.mkdir(parents=True)
     for path in Home(kiln.home).blobs.iterdir():
         if path.name in text:
-            shutil.copyfile(path, home.blobs / path.name)
-            (home.blobs / path.name).chmod(0o444)
-    return Kiln(folder, {**kiln.environ, "KILN_HOME": str(folder)}), home
+            shutil.copy2(path, home.blobs / path.name)
+    return home
+
+
+def _link(source: str, destination: str) -> None:
+    try:
+        os.link(source, destination)
+    except OSError:  # another file system
+        shutil.copy2(source, destination)
 
 
 @contextmanager
@@ -148,7 +176,7 @@ def small_disk(where: Path, *, size: str) -> Iterator[tuple[Path, tuple[str, ...
 def fill(disk: Path, *, leave: int) -> Path:
     """Put ballast on a disk until only ``leave`` bytes are free; return it, to be removed."""
     status = os.statvfs(disk)
-    ballast = disk / "ballast"
+    ballast = Path(tempfile.mkdtemp(dir=disk)) / "ballast"
     with ballast.open("wb") as file:
         left = status.f_bavail * status.f_frsize - leave
         while left > 0:
