@@ -75,6 +75,8 @@ class Fault:
 
     offset: int
     text: str
+    is_ambiguous: bool = False
+    """Frames and opcodes do not fit, and what Python then reads depends on how its file is buffered."""
 
 
 @dataclass(slots=True)
@@ -103,16 +105,17 @@ def read_pickle(buffer: Buffer, start: int = 0, *, has_arrays: bool = False, is_
     try:
         machine.run()
     except _RefusedError as refusal:
-        reading.fault = Fault(refusal.offset, refusal.text)
+        reading.fault = Fault(refusal.offset, refusal.text, refusal.is_ambiguous)
         reading.end = machine.position
     return reading
 
 
 class _RefusedError(Exception):
-    def __init__(self, offset: int, text: str) -> None:
+    def __init__(self, offset: int, text: str, *, is_ambiguous: bool = False) -> None:
         super().__init__(text)
         self.offset = offset
         self.text = text
+        self.is_ambiguous = is_ambiguous
 
 
 _NAME: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
@@ -177,7 +180,9 @@ class _Machine:
         start = self.position
         limit = self.size if self.frame_end is None else self.frame_end
         if size > limit - start:
-            raise self.refusal("the stream is truncated" if limit == self.size else "an opcode reaches over its frame")
+            if self.frame_end is None:
+                raise self.refusal("the stream is truncated")
+            raise _RefusedError(self.at, "an opcode reaches over its frame", is_ambiguous=True)
         self.position = start + size
         return start
 
@@ -197,7 +202,7 @@ class _Machine:
         """Return the bytes up to the next newline, which must be there."""
         end = self.buffer.find(b"\n", self.position, min(self.size, self.position + _LONGEST_LINE))
         if end < 0:
-            raise self.refusal("a line has no end")
+            raise _RefusedError(self.at, "a line has no end", is_ambiguous=self.frame_end is not None)
         return self.take(end - self.position + 1)[:-1]
 
     # The stack
@@ -320,7 +325,7 @@ class _Machine:
             self.reading.protocol = max(self.reading.protocol, nested.protocol)
             self.position = nested.end
             if nested.fault is not None:
-                raise _RefusedError(nested.fault.offset, nested.fault.text)
+                raise _RefusedError(nested.fault.offset, nested.fault.text, is_ambiguous=nested.fault.is_ambiguous)
             return Array(plan.typestr, plan.shape, None, nested.value)
         if plan.is_padded:
             # 1 to 16 are no opcodes: whoever reads on as plain pickle stops here.
@@ -359,12 +364,10 @@ def _proto(m: _Machine) -> None:
 @_opcode("\x95")
 def _frame(m: _Machine) -> None:
     if m.frame_end is not None:
-        raise m.refusal("a frame begins inside of a frame")
+        raise _RefusedError(m.at, "a frame begins inside of a frame", is_ambiguous=True)
     size = m.number("<Q")
     if size > m.size - m.position:
-        m.object("a frame is longer than the stream")
-    if m.is_lenient:
-        return
+        raise m.refusal("a frame is longer than the stream")
     m.frame_end = m.position + size
 
 

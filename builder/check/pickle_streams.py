@@ -7,6 +7,7 @@ import io
 import lzma
 import mmap
 import re
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -24,8 +26,26 @@ from builder.check.pickle_values import Buffer
 LARGEST = 8 << 30
 """Bytes a compressed file may expand to and still be followed."""
 
+ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    IndexError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+)
+"""What zipfile raises for archives that are not what they say; a password is a RuntimeError."""
+
 _IN_MEMORY = 16 << 20
 _DEEPEST = 3
+_MOST_GUESSES = 10_000
 _OLD_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 """The first pickle of PyTorch's older format: its magic number."""
 
@@ -214,7 +234,7 @@ def _zip_streams(buffer: Buffer, outer: str | None, depth: int) -> Iterator[Stre
     """Yield the pickles of a zip archive's members; any disagreement between its two lists of members is damage."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(buffer) if isinstance(buffer, bytes) else _Mapped(buffer))
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except ZIP_ERRORS as error:
         yield Damage(text=f"it begins as a zip archive and is none: {error}", member=outer)
         yield from _stored(buffer, outer)
         return
@@ -235,13 +255,16 @@ def _zip_streams(buffer: Buffer, outer: str | None, depth: int) -> Iterator[Stre
                 continue
             try:
                 head = _head(archive, info)
-                if _is_raw(name, head):
+                if _is_raw(name) and not is_pickle_start(head):
                     continue
                 content = archive.read(info)
-            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+            except ZIP_ERRORS as error:
                 yield Damage(text=f"it cannot be read: {error}", member=member)
                 content = _unchecked(buffer, info)
-            if is_torch and is_pickle_start(content[:2]):
+            if _is_raw(name):
+                # A tensor's bytes may begin like a pickle by chance, and are not loaded as one.
+                yield Stream(buffer=content, loader=Loader.TORCH, member=member, is_guess=True)
+            elif is_torch and is_pickle_start(content[:2]):
                 yield Stream(buffer=content, loader=Loader.TORCH, member=member)
             elif depth < _DEEPEST:
                 yield from find_streams(content, name.rpartition("/")[2], member, depth + 1)
@@ -254,14 +277,9 @@ def _is_torch_pickle(name: str) -> bool:
 _RAW = re.compile(r"(?:\A|/)(?:data|constants|\.data|tensors|weights)/[\w.-]+\Z")
 
 
-def _is_raw(name: str, head: bytes) -> bool:
-    """Tell whether a member holds nothing but numbers or text, so that it need not be read whole.
-
-    A tensor's bytes may begin like a pickle by chance, and are never loaded as one; what ends like a pickle is read.
-    """
-    if _ENDING.search(name):
-        return False
-    return bool(_RAW.search(name)) and not (is_pickle_start(head) and head[2:3] in (b"\x95", b"c", b"}", b"]", b"("))
+def _is_raw(name: str) -> bool:
+    """Tell whether a member holds nothing but numbers or text, so that it need not be read whole."""
+    return bool(_RAW.search(name)) and not _ENDING.search(name)
 
 
 def _head(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
@@ -271,7 +289,7 @@ def _head(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 def _unchecked(buffer: Buffer, info: zipfile.ZipInfo) -> bytes:
     """Return a member's bytes whatever its checksum says, as loaders that check none would."""
-    start = info.header_offset
+    start = max(0, info.header_offset)
     header = bytes(buffer[start : start + 30])
     if len(header) < 30:
         return b""
@@ -287,7 +305,7 @@ def _unchecked(buffer: Buffer, info: zipfile.ZipInfo) -> bytes:
 
 def _stored(buffer: Buffer, outer: str | None) -> Iterator[Stream]:
     """Yield what might be pickles in something like an archive whose list of members is gone."""
-    for match in re.finditer(rb"\x80[\x02-\x05][\x95c}\](]", buffer):
+    for match in islice(re.finditer(rb"\x80[\x02-\x05]", buffer), _MOST_GUESSES):
         yield Stream(buffer=buffer, loader=Loader.TORCH, start=match.start(), member=outer, is_guess=True)
 
 
@@ -299,7 +317,7 @@ def _tar_streams(buffer: Buffer, outer: str | None, depth: int) -> Iterator[Stre
                 file = archive.extractfile(info) if info.isfile() else None
                 if file is not None and depth < _DEEPEST:
                     yield from find_streams(file.read(), info.name.rpartition("/")[2], member, depth + 1)
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, MemoryError) as error:
         yield Damage(text=f"it begins as a tar archive and is none: {error}", member=outer)
 
 

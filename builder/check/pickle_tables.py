@@ -47,6 +47,11 @@ def _is_plain(value: Value) -> bool:
     return value is None or isinstance(value, (str, bool, int, float, OldText, Bytes))
 
 
+def _is_coded(value: Value) -> bool:
+    """Bytes, as protocols below 3 write them."""
+    return isinstance(value, Instance) and str(value.callee) == "_codecs.encode"
+
+
 def _plain(instance: Instance) -> str | None:
     """Only constants."""
     if instance.kwargs is None and all(_is_plain(value) for value in instance.args):
@@ -57,7 +62,8 @@ def _plain(instance: Instance) -> str | None:
 def _data(instance: Instance) -> str | None:
     """Only constants, and plain containers, whatever is in them."""
     if instance.kwargs is None and all(
-        _is_plain(value) or isinstance(value, (list, tuple, Mapping, Collection)) for value in instance.args
+        _is_plain(value) or _is_coded(value) or isinstance(value, (list, tuple, Mapping, Collection))
+        for value in instance.args
     ):
         return None
     return "it may only be given plain data"
@@ -139,7 +145,7 @@ def _scalar(instance: Instance) -> str | None:
     if len(args) == 2 and isinstance(args[0], Instance) and args[0].path == "numpy.dtype":
         if isinstance(args[1], (Bytes, OldText)):
             return None
-        if isinstance(args[1], Instance) and str(args[1].callee) == "_codecs.encode":
+        if _is_coded(args[1]):
             return None
     return "it may only make a number of a data type from its bytes"
 

@@ -133,6 +133,9 @@ def _reread(stream: Stream, reading: PickleReading, allowance: Allowance, screen
     same = {event.offset: event.name for event in reading.events if isinstance(event, Global)}
     hidden = [event for event in plain.events if isinstance(event, Global) and same.get(event.offset) != event.name]
     _object(stream, _real(hidden, allowance), allowance, screening)
+    if plain.fault is not None and plain.fault.is_ambiguous:
+        text = f"at offset {plain.fault.offset}, in an array: read as plain pickle, {plain.fault.text}"
+        screening.damages.append(Damage(text=text, member=stream.member))
 
 
 def _guess(stream: Stream, allowance: Allowance, screening: Screening) -> None:

@@ -6,12 +6,12 @@ import io
 import json
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from mmap import mmap
 from typing import Any
 
 from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, UnreadableError
+from builder.check.pickle_streams import ZIP_ERRORS
 
 _MOST_JSON = 64 << 20
 _SKLEARN = "scikit-learn"
@@ -22,7 +22,7 @@ def read_zip(buffer: bytes | mmap) -> Artifact:
     try:
         with zipfile.ZipFile(io.BytesIO(buffer)) as archive:
             return _read(archive)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
+    except ZIP_ERRORS as error:
         raise UnreadableError(f"the zip archive is damaged: {error}") from None
 
 

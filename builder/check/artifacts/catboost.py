@@ -22,6 +22,8 @@ def read_catboost(data: bytes) -> Artifact:
         names = _names(table)
     except (struct.error, UnicodeDecodeError, ValueError) as error:
         raise UnreadableError(f"the CatBoost model is damaged: {error}") from None
+    if not form:
+        raise UnreadableError("the CatBoost model has no format version")
     written = information.get("catboost_version_info", "")
     found = _VERSION.search(written)
     version = (found[1] or found[2]) if found else None
