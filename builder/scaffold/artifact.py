@@ -18,6 +18,7 @@ from builder.check.artifacts.reading import ModelFeatures
 from builder.scaffold.columns import Column, Intake, sklearn_intake
 from builder.scaffold.draft import Wanted
 from builder.scaffold.pickled import read_pickle
+from builder.scaffold.skops import KNOWN, TRUSTED, read_skops
 
 SUFFIXES = frozenset(
     {".joblib", ".pkl", ".pickle", ".json", ".ubj", ".bst", ".model", ".txt", ".lgb", ".onnx", ".cbm"}
@@ -72,6 +73,10 @@ class Artifact:
     system_packages: dict[str, str] = field(default_factory=dict)
     intake: Intake | None = None
     main_classes: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
+    """Types a skops archive has to be loaded with the consent to, and that do nothing."""
+    untrusted: tuple[str, ...] = ()
+    """Types it has beyond those, which a person has to look at."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -105,6 +110,7 @@ def _artifact(
     path: Path, told: Told, *, serving: tuple[Wanted, ...], is_served: bool = False, adapter: str | None = None
 ) -> Artifact:
     wanted = tuple(_wanted(path.name, told))
+    intake = sklearn_intake(read_skops(path)) if adapter == "skops" else None
     return Artifact(
         path=path,
         format=told.format,
@@ -113,7 +119,9 @@ def _artifact(
         wanted=wanted,
         serving=serving,
         system_packages=_system_packages(wanted),
-        intake=_told_intake(told.features),
+        intake=intake or _told_intake(told.features),
+        trusted=tuple(sorted(told.classes & TRUSTED)),
+        untrusted=tuple(sorted(name for name in told.classes if name.partition(".")[0] not in KNOWN)),
     )
 
 

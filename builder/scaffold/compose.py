@@ -122,7 +122,7 @@ def write_adapter(draft: Draft, artifact: Artifact | None, basename: str, *, tru
         basename=basename,
         features=features,
         has_names=intake is not None and intake.has_names,
-        trusted=trusted,
+        trusted=trusted or (artifact.trusted if artifact else ()),
     )
     draft.files[path] = text.encode()
     draft.script = path
@@ -130,6 +130,8 @@ def write_adapter(draft: Draft, artifact: Artifact | None, basename: str, *, tru
         draft.blank(path, f"load and predict for {basename}: {shown}; no script can be written without knowing more")
     else:
         draft.guess("scoring.script", f"written for {shown}")
+    if kind == "skops" and artifact and artifact.untrusted and not trusted:
+        draft.blank(path, f"TRUSTED: the archive has objects of {', '.join(artifact.untrusted)}; add those you trust")
     if needs_features:
         draft.blank(path, "FEATURES, the names of the features in the model's order; its file does not name them")
 

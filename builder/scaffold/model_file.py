@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.errors import UsageError
-from builder.scaffold.artifact import Artifact, read_artifact
+from builder.scaffold.artifact import SUFFIXES, Artifact, read_artifact
 from builder.scaffold.compose import choose_python, name_of, place, require_all, use_artifact, write_adapter
 from builder.scaffold.draft import Draft
 from builder.scaffold.records import add_requests
@@ -27,13 +27,21 @@ def draft_model_file(
             want="scikit-learn (joblib, pickle, skops), XGBoost, LightGBM, CatBoost, ONNX, TorchScript, Keras",
             hint="name a folder with a score.py that loads it; init then writes the rest",
         )
-    draft = Draft(form="model file", root=root, source=source, name=name_of(path.stem))
+    draft = Draft(form="model file", root=root, source=source, name=name_of(_stem(path)))
     draft.guess("name", f"the name of {path.name}")
     draft.model = place(draft, path, folder="model")
     use_artifact(draft, artifact)
     choose_python(draft, frozen_python(path.parent), where="the frozen training environment")
     serve(draft, artifact, path.name, folder=path.parent, record=first_record(sample), sample_file=sample_file)
     return draft
+
+
+def _stem(path: Path) -> str:
+    """Return a file's name without the endings that tell its format and compression."""
+    name = path.name
+    while "." in name and f".{name.rpartition('.')[2]}".lower() in SUFFIXES:
+        name = name.rpartition(".")[0]
+    return name or path.stem
 
 
 def serve(

@@ -12,7 +12,7 @@ from typing import Any
 from builder.bundle.json_schema import DIALECT
 from builder.scaffold.columns import Column, Intake
 
-_NEUTRAL: Mapping[str, Any] = {"number": 0.0, "integer": 0, "string": "text", "boolean": False, "any": 0}
+_NEUTRAL: Mapping[str, Any] = {"number": 0, "integer": 0, "string": "text", "boolean": False, "any": 0}
 
 
 def schema_of_columns(columns: Sequence[Column], *, title: str) -> dict[str, Any]:

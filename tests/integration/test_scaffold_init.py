@@ -11,6 +11,8 @@ import pytest
 from tests.support import foreign
 from tests.support.kiln import Kiln
 
+ARTIFACTS = Path(__file__).resolve().parents[1] / "fixtures" / "artifacts"
+
 pytestmark = [pytest.mark.namespaces, pytest.mark.package_index, pytest.mark.mirror]
 
 
@@ -34,6 +36,13 @@ def test_a_model_file_alone_becomes_a_tested_image(kiln: Kiln, tmp_path: Path, m
     names = [test["name"] for test in report["tests"]]  # type: ignore[attr-defined]
     assert "a made-up record is accepted" in names
     assert any(name.endswith("is refused") for name in names)
+
+
+@pytest.mark.parametrize("name", ["lightgbm-4.6.0.txt", "skl2onnx.onnx", "sklearn-1.7.2-pipeline.skops"])
+def test_the_script_written_for_a_format_serves_a_real_model_of_it(kiln: Kiln, tmp_path: Path, name: str) -> None:
+    shutil.copy(ARTIFACTS / name, tmp_path)
+    assert kiln("init", tmp_path / name, "--json").json["fill_in"] == []
+    fire(kiln, tmp_path)
 
 
 def test_an_mlflow_model_becomes_a_tested_image_without_mlflow(kiln: Kiln, tmp_path: Path) -> None:
