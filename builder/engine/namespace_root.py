@@ -5,6 +5,7 @@ Runs inside the new mount namespace. Standard library only.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,12 +22,19 @@ _QUIET = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
 def enter_root(root: str, *, hostname: str, groups: Sequence[str]) -> tuple[str, ...]:
     """Make ``root`` the root, read-only, and return what could not be done, a few words each.
 
-    The tree must hold the mount points. ``groups`` are the container's control groups, which it may read, so that a
+    The tree must hold the mount points. In a chroot, whose root is no mount, all is done from this namespace's own
+    root instead, as pivot_root(2) demands. ``groups`` are the container's control groups, which it may read, so that a
     program can see its own limits as it does with an engine. What is left is for ``finish_root``, in a process of the
     new process namespace, since /proc shows the one of whoever mounts it.
     """
     unapplied: list[str] = []
-    kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+    try:
+        kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        root = kernel.leave_chroot(root)
+        kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount(root, root, flags=kernel.MS_BIND)
     _mount_dev(f"{root}/dev")
     hosts = f"{root}/dev/hosts"
@@ -74,7 +82,7 @@ def _mount_dev(dev: str) -> None:
 
 
 def _show_groups(groups: Sequence[str], target: str) -> None:
-    if not groups or not os.path.isdir(target):
+    if not groups or not os.path.isdir(target) or not os.path.isdir(groups[0]):
         return
     if os.path.exists(f"{groups[0]}/cgroup.controllers"):
         kernel.bind_read_only(groups[0], target, extra=_QUIET)

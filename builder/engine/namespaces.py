@@ -6,6 +6,7 @@ but loopback, limits) as far as this user may, and names what it could not. How:
 
 from __future__ import annotations
 
+import codecs
 import errno
 import http.client
 import json
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -37,6 +38,8 @@ from builder.store.tree import HeldTree, hold_tree
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _POLL_SECONDS = 0.01
+_FOLLOW_SECONDS = 0.1
+_CHUNK = 1 << 16
 _PORT = 8080
 _CAP_SYS_ADMIN = 21
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -47,6 +50,13 @@ _SETUP_HINT = (
     "start Docker or Podman, run as root, or allow user namespaces: "
     "sysctl user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1 "
     "kernel.apparmor_restrict_unprivileged_userns=0 (those your system has)"
+)
+_CHROOT_HINT = (
+    "start Docker or Podman, run as root, or enter this system with `systemd-nspawn -D <folder>` instead of chroot"
+)
+_ROOT_IN_CHROOT_HINT = (
+    "in the chroot `mount -t proc proc /proc`; or outside `mount --bind <folder> <folder>` before chroot; "
+    "or enter it with `systemd-nspawn -D <folder>`"
 )
 
 
@@ -73,6 +83,10 @@ class NamespaceRunner:
             if set(os.getgroups()) - {os.getegid()}:
                 missing.append("this user's supplementary groups are kept")
         return tuple(missing)
+
+    def prepare(self, image: Image, *, progress: Callable[[str], None] = lambda _: None) -> None:
+        """Unpack the image's layers now, so that ``start`` finds them there."""
+        hold_tree(image.layers, self._store, own=self._own, progress=progress).release()
 
     def start(self, image: Image, options: RunOptions) -> NamespaceInstance:
         """Run exactly this image from its verified layers; it need not be ready when this returns.
@@ -203,6 +217,19 @@ class NamespaceInstance:
         length = min(size, 1 << 20)
         text = os.pread(self._log.fileno(), length, size - length).decode(errors="replace")
         return "".join(text.splitlines(keepends=True)[-lines:])
+
+    def follow(self) -> Iterator[str]:
+        """Yield what the container prints, from the beginning until it ends; nothing is read twice."""
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        offset = 0
+        while True:
+            has_ended = self.exit_state() is not None or self._removed
+            while not self._log.closed and (chunk := os.pread(self._log.fileno(), _CHUNK, offset)):
+                offset += len(chunk)
+                yield decoder.decode(chunk)
+            if has_ended:
+                return
+            time.sleep(_FOLLOW_SECONDS)
 
     def changes(self) -> tuple[str, ...]:
         """Return absolute paths outside /tmp that were added, changed or removed since the start, sorted.
@@ -371,9 +398,33 @@ def _demand_started(answer: Mapping[str, Any], config: ImageConfig) -> None:
         raise EngineError.of(f"the image's program cannot be started: {reason}", at=call)
     if step == "working directory":
         raise EngineError.of(f"the image's working directory cannot be entered: {reason}", at=call)
+    if is_in_chroot():
+        raise EngineUnavailableError.of(
+            f"no container can be made in this chroot ({step}): {reason}",
+            at=call or None,
+            want="Linux namespaces, which users cannot make in a chroot",
+            hint=_ROOT_IN_CHROOT_HINT if _may_switch_users() else _CHROOT_HINT,
+        )
     raise EngineUnavailableError.of(
         f"this machine does not let this user make a container ({step}): {reason}",
         at=call or None,
         want="Linux namespaces: user (unless root), mount, pid, net, ipc and uts",
         hint=_SETUP_HINT,
     )
+
+
+def is_in_chroot(proc: Path = Path("/proc")) -> bool:
+    """Tell whether this process's root is another folder than its machine's, as far as can be seen from inside.
+
+    A chroot shows by a root that is no mount, or is a mount of some folder; one that is a mount of a whole file
+    system cannot be told from a machine unless root asks.
+    """
+    with suppress(OSError):  # only root may ask
+        return not (proc / "1" / "root").samefile("/")
+    try:
+        lines = (proc / "self" / "mountinfo").read_text().splitlines()
+    except OSError:
+        return True  # without /proc this is hardly a machine
+    # proc(5) § mountinfo: the fourth field is the folder of the file system, the fifth where it is mounted.
+    roots = [fields for fields in map(str.split, lines) if fields[4] == "/"]
+    return not roots or (roots[-1][3] != "/" and "btrfs" not in roots[-1])

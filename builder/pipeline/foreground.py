@@ -5,20 +5,31 @@ from __future__ import annotations
 import errno
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Protocol
 
 from builder.bundle.model import Bundle
 from builder.engine.docker import DockerEngine
 from builder.engine.namespaces import NamespaceRunner
 from builder.engine.runner import Instance, Runner, RunOptions
-from builder.errors import EngineError, HostError
+from builder.errors import EngineError, HostError, KilnError
 from builder.host.clock import Clock
 from builder.host.terminal import Terminal
 from builder.oci.image import Image
 
 _UID = 10001
-_POLL = 0.2
-_LINES = 100_000
+_POLL = 0.1
+_PROBE_SECONDS = 5.0
+_PATIENCE = 10.0
+"""Seconds a connection is held while nothing listens inside yet."""
+_LAST_LINES = 5.0
+"""Seconds the last lines may take to arrive once the container has ended."""
+
+
+class _Followed(Instance, Protocol):
+    def follow(self) -> Iterator[str]:
+        """Yield what the container prints, from the beginning until it ends."""
 
 
 def run_in_foreground(
@@ -26,32 +37,89 @@ def run_in_foreground(
 ) -> None:
     """Run the image hardened, its service at 127.0.0.1:``port``, and show what it prints until it ends or Ctrl-C.
 
-    A port in use is an EngineError or HostError; a container that ends by itself with another code than 0 is an
-    EngineError.
+    Once the service says that it is ready, so is said here, with its address. A port in use is a HostError; a
+    container that ends by itself with another code than 0 is an EngineError.
     """
     options = RunOptions(memory=bundle.resources.memory, cpu=bundle.resources.cpu, uid=_UID)
+    terminal.say(f"starting {bundle.name} {bundle.version} on {runner.name}")
     instance, close = _start(runner, image, options, port)
+    # Only these two ask the instance anything while it runs: Ctrl-C must not come between a question and its answer.
+    output = _Output(instance, terminal)
+    ready = threading.Thread(
+        target=_announce, args=(instance, f"http://127.0.0.1:{port}", terminal, clock, output.ended), daemon=True
+    )
     try:
-        terminal.say(
-            f"running {bundle.name} {bundle.version} on {runner.name} at http://127.0.0.1:{port}  (Ctrl-C ends it)"
-        )
-        state = _follow(instance, terminal, clock)
+        output.start()
+        ready.start()
+        output.ended.wait()
+        state = output.result()
         if state != 0:
             raise EngineError.of(f"the container ended with exit code {state}", at=runner.name)
     except KeyboardInterrupt:
         ended = instance.stop(bundle.service.shutdown_grace + 2)
+        output.join(_LAST_LINES)
         terminal.say(f"stopped after {ended.seconds:.1f} s with exit code {ended.code}")
     finally:
         close()
         instance.remove()
 
 
-def _start(runner: Runner, image: Image, options: RunOptions, port: int) -> tuple[Instance, Callable[[], None]]:
+class _Output(threading.Thread):
+    """Shows what a container prints as it comes, whole lines at a time; ``ended`` is set once all of it was shown."""
+
+    def __init__(self, instance: _Followed, terminal: Terminal) -> None:
+        super().__init__(daemon=True)
+        self._instance = instance
+        self._terminal = terminal
+        self._code = 0
+        self._failure: KilnError | None = None
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        """Follow to the end."""
+        try:
+            pending = ""
+            for text in self._instance.follow():
+                whole, newline, pending = (pending + text).rpartition("\n")
+                if newline:
+                    self._terminal.say(whole)
+            if pending:
+                self._terminal.say(pending)
+            state = self._instance.exit_state()
+            self._code = state.code if state else 0
+        except KilnError as error:
+            self._failure = error
+        finally:
+            self.ended.set()
+
+    def result(self) -> int:
+        """Return the container's exit code, or raise what kept it from being known."""
+        if self._failure is not None:
+            raise self._failure
+        return self._code
+
+
+def _announce(instance: Instance, url: str, terminal: Terminal, clock: Clock, ended: threading.Event) -> None:
+    """Say that the service is ready once it is."""
+    while not ended.is_set():
+        with suppress(ConnectionError, KilnError):
+            if instance.request("GET", "/readyz", body=None, headers={}, timeout=_PROBE_SECONDS).status == 200:
+                terminal.say(f"ready at {url}  (Ctrl-C ends it)")
+                return
+        clock.sleep(_POLL, until=ended)
+
+
+def _start(runner: Runner, image: Image, options: RunOptions, port: int) -> tuple[_Followed, Callable[[], None]]:
     if isinstance(runner, DockerEngine):
         held = runner.find(image)
         if held is None:
             raise EngineError.of("the engine does not have this image", at=runner.name, want=str(image.image_id))
-        return runner.start_id(held, options, host_port=port), lambda: None
+        try:
+            return runner.start_id(held, options, host_port=port), lambda: None
+        except EngineError as error:
+            if any(fault.fact == f"port {port} is taken" for fault in error.faults):
+                raise _taken(port) from error
+            raise
     if not isinstance(runner, NamespaceRunner):
         raise EngineError.of("this runner publishes no port", at=runner.name)
     listener = _listen(port)
@@ -60,8 +128,23 @@ def _start(runner: Runner, image: Image, options: RunOptions, port: int) -> tupl
     except BaseException:
         listener.close()
         raise
-    threading.Thread(target=_accept, args=(listener, instance.connect), daemon=True).start()
-    return instance, listener.close
+    closed = threading.Event()
+    threading.Thread(target=_accept, args=(listener, instance.connect, closed), daemon=True).start()
+
+    def close() -> None:
+        closed.set()
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)  # closing alone does not end an accept under way
+        listener.close()
+
+    return instance, close
+
+
+def _taken(port: int) -> HostError:
+    other = port + 1 if port < 65535 else 8081
+    return HostError.of(
+        f"port {port} is taken", hint=f"choose another with --port {other} (make run FLAGS='--port {other}')"
+    )
 
 
 def _listen(port: int) -> socket.socket:
@@ -69,24 +152,38 @@ def _listen(port: int) -> socket.socket:
         return socket.create_server(("127.0.0.1", port))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise HostError.of(f"port {port} is taken", hint="choose another with --port") from error
+            raise _taken(port) from error
         raise HostError.of(f"cannot listen on port {port}: {error.strerror}") from error
 
 
-def _accept(listener: socket.socket, connect: Callable[[float | None], socket.socket]) -> None:
+_Connect = Callable[[float | None], socket.socket]
+
+
+def _accept(listener: socket.socket, connect: _Connect, closed: threading.Event) -> None:
     """Join every connection from this host with one inside the container's own network."""
     while True:
         try:
             outside, _ = listener.accept()
         except OSError:
             return
+        threading.Thread(target=_join, args=(outside, connect, closed), daemon=True).start()
+
+
+def _join(outside: socket.socket, connect: _Connect, closed: threading.Event) -> None:
+    """Hold a connection until something listens inside, within reason; then join both."""
+    for _ in range(int(_PATIENCE / _POLL)):
         try:
             inside = connect(None)
+        except EngineError:  # the container is gone
+            break
         except OSError:
-            outside.close()
-            continue
-        for source, sink in ((outside, inside), (inside, outside)):
-            threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
+            if closed.wait(_POLL):
+                break
+        else:
+            threading.Thread(target=_pump, args=(inside, outside), daemon=True).start()
+            _pump(outside, inside)
+            return
+    outside.close()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
@@ -100,18 +197,3 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             sink.close()
-
-
-def _follow(instance: Instance, terminal: Terminal, clock: Clock) -> int:
-    """Show what the container prints as it comes; return its exit code once it ended."""
-    shown = ""
-    while True:
-        state = instance.exit_state()
-        text = instance.logs(_LINES)
-        fresh = text.removeprefix(shown)
-        if fresh:
-            terminal.say(fresh.rstrip("\n"))
-            shown = text
-        if state is not None:
-            return state.code
-        clock.sleep(_POLL)

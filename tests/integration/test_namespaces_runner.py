@@ -521,3 +521,87 @@ def test_service_can_be_reached_by_a_plain_socket(run: Callable[..., NamespaceIn
         assert isinstance(connection, socket.socket)
         connection.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
         assert connection.recv(12) == b"HTTP/1.0 200"
+
+
+def test_output_is_followed_from_its_first_line_to_its_last_however_long(
+    run: Callable[..., NamespaceInstance],
+) -> None:
+    text = "é" * 100
+    instance = run(f"for n in range(15000): print(n, {text!r})")
+    lines = "".join(instance.follow()).splitlines()
+    assert len(lines) == 15000  # three megabytes
+    assert lines[0] == f"0 {text}"
+    assert lines[-1] == f"14999 {text}"
+
+
+def test_following_a_removed_container_ends(run: Callable[..., NamespaceInstance]) -> None:
+    instance = run()
+    instance.remove()
+    assert list(instance.follow()) == []
+
+
+_IN_CHROOT = """
+import sys
+sys.path.insert(0, "/kiln")
+from pathlib import Path
+import json
+from builder.engine.namespaces import NamespaceRunner
+from builder.engine.runner import RunOptions
+from builder.errors import EngineUnavailableError
+from builder.oci.config import ImageConfig
+from builder.oci.descriptor import Descriptor
+from builder.oci.digest import Digest
+from builder.oci.image import Image, Layer
+from builder.oci.platform import Platform
+from builder.store.blobs import BlobStore
+one = json.loads(sys.argv[1])
+layer = Layer(descriptor=Descriptor.from_dict(one["descriptor"]), diff_id=Digest.parse(one["diff_id"]), title="")
+program = "import os; print(os.getpid(), os.path.exists('/proc/self'), os.path.exists('/kiln'))"
+config = ImageConfig(platform=Platform.parse("linux/amd64"), created=0, diff_ids=(layer.diff_id,),
+                     entrypoint=(sys.executable, "-I", "-S", "-B", "-c", program))
+try:
+    instance = NamespaceRunner(BlobStore(Path("/store"))).start(Image(config=config, layers=(layer,)),
+                                                                RunOptions(memory=1 << 26, cpu=1, uid=20000))
+    print("".join(instance.follow()))
+    instance.remove()
+except EngineUnavailableError as error:
+    print(error.render())
+"""
+
+
+def in_chroot(unshare: list[str], python: Layer, store: BlobStore) -> str:
+    """Run an image from inside a folder made a root, where that folder is no mount point; return what is said."""
+    home = Path(tempfile.mkdtemp(prefix="kiln-chroot-"))
+    try:
+        root = home / "root"
+        unpack_layers([python], store, root, own=False)
+        shutil.copytree(
+            Path(builder.__file__).parent, root / "kiln/builder", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        blob = store.path(python.descriptor.digest).relative_to(store.root)
+        (root / "store" / blob).parent.mkdir(parents=True)
+        shutil.copy(store.root / blob, root / "store" / blob)
+        for name in ("proc", "dev", "sys", "tmp"):
+            (root / name).mkdir(exist_ok=True)
+        mounts = " && ".join(f"mount --rbind /{name} {root}/{name}" for name in ("proc", "dev", "sys"))
+        program = [tiny.INTERPRETER, "-S", "-B", "-c", _IN_CHROOT, json.dumps(describe(python))]
+        done = subprocess.run(
+            [*unshare, "sh", "-c", f'{mounts} && exec chroot "$@"', "sh", root, *program],
+            env={"LD_LIBRARY_PATH": str(Path(tiny.INTERPRETER).parents[1] / "lib"), "PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    finally:
+        remove_tree(home)
+
+
+def test_root_runs_images_in_a_chroot_and_users_are_told_that_it_is_one(store: BlobStore, python: Layer) -> None:
+    users = in_chroot(["unshare", "--user", "--map-root-user", "--mount"], python, store)
+    assert "no container can be made in this chroot (namespaces)" in users
+    assert "start Docker or Podman, run as root" in users
+    if os.geteuid() == 0:
+        assert in_chroot(["unshare", "--mount"], python, store) == "1 True False\n\n"
