@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+
+from builder import __version__
+from builder.cli import main as command
+
+
+def ended(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as caught:
+        command.main(list(arguments))
+    out, err = capsys.readouterr()
+    return int(caught.value.code or 0), out, err
+
+
+def test_version_and_help_need_no_stage() -> None:
+    code = (
+        "import sys\n"
+        "from builder.cli.main import main\n"
+        "try: main(['--version'])\n"
+        "finally: print(sorted(name for name in sys.modules if name.startswith('builder.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    version, modules = done.stdout.splitlines()
+    assert version == f"kiln, version {__version__}"
+    assert modules == "['builder.cli', 'builder.cli.main', 'builder.errors']"
+
+
+def test_every_command_named_in_the_help_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = ended(capsys, "--help")
+    assert code == 0
+    context = click.Context(command.kiln)
+    for name in command.kiln.list_commands(context):
+        assert name in out
+        assert command.kiln.get_command(context, name) is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["imagee"], "did you mean `kiln image`?"),
+        (["zzz"], "`kiln --help` tells what there is"),
+        (["build"], "`kiln build --help` tells what there is"),
+        (["build", "x", "--bogus"], "`kiln build --help` tells what there is"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense_is_an_error_of_ours(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], hint: str
+) -> None:
+    code, out, err = ended(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.rstrip().endswith(f"hint: {hint}")
+
+
+def test_an_error_is_one_json_object_when_json_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = ended(capsys, "build", "/there/is/no/such/bundle", "--json")
+    told = json.loads(out)
+    assert told["exit_code"] == code == 3
+    assert told["error"] == "BundleError"
+    assert told["faults"][0]["fact"] in err
+
+
+def test_an_unforeseen_failure_says_that_it_is_ours(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(command.kiln, "main", fail)
+    code, _, err = ended(capsys, "build", "x")
+    assert code == 70
+    assert "ZeroDivisionError" in err
+    assert "not in your bundle" in err
+
+
+def test_interruption_ends_with_the_code_shells_know(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command.kiln, "main", interrupt)
+    code, _, err = ended(capsys, "build", "x")
+    assert code == 130
+    assert "run the command again" in err
