@@ -16,6 +16,9 @@ from builder.engine.runner import Answer
 SHOWN = 10
 """Differences reported of one answer; the first ones say what is wrong."""
 _LONGEST = 400
+_LONGEST_SENTENCE = 200
+SENTENCE_KEYS = ("error", "message", "detail")
+"""Where an answer's own JSON body may say in words what is wrong."""
 _STEP = re.compile(r"""\.(?P<name>[^.\[\]]+) | \[(?P<index>-?\d+)\] | \['(?P<quoted>[^']*)'\]""", re.VERBOSE)
 
 
@@ -33,7 +36,10 @@ class Difference:
 
 
 def compare_answer(expect: Expectation, answer: Answer) -> tuple[Difference, ...]:
-    """Return the first differences between an answer and what was expected of it; none when it is as wanted."""
+    """Return the first differences between an answer and what was expected of it; none when it is as wanted.
+
+    An answer with another status is another answer altogether: its status and its own words are the only difference.
+    """
     return tuple(islice(_differences(expect, answer), SHOWN))
 
 
@@ -108,15 +114,21 @@ def show(value: Any) -> str:
     return shorten(text)
 
 
-def shorten(text: str) -> str:
+def shorten(text: str, longest: int = _LONGEST) -> str:
     """Cut a long text in its middle."""
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+    return text if len(text) <= longest else f"{text[: longest // 2]} … {text[-longest // 2 :]}"
+
+
+def wrong_status(want: str, answer: Answer) -> Difference:
+    """Return the difference of an answer with another status than wanted, told in the answer's own words."""
+    return Difference(at="status", want=want, got=f"{answer.status}: {_sentence(answer)}".removesuffix(": "))
 
 
 def _differences(expect: Expectation, answer: Answer) -> Iterator[Difference]:
     text = answer.body.decode(errors="replace")
     if answer.status != expect.status:
-        yield Difference(at="status", want=str(expect.status), got=f"{answer.status}: {shorten(text)}")
+        yield wrong_status(str(expect.status), answer)
+        return
     if expect.time_limit is not None and answer.seconds > expect.time_limit:
         yield Difference(at="time", want=f"at most {expect.time_limit:g} s", got=f"{answer.seconds:.3f} s")
     if expect.error is not None and not _mentions(text, expect.error):
@@ -136,6 +148,16 @@ def _differences(expect: Expectation, answer: Answer) -> Iterator[Difference]:
             yield Difference(at=path, want=show(value), got=f"nothing there; the body is {show(body)}")
         else:
             yield from compare(value, found, rtol=expect.rtol, atol=expect.atol, path=path)
+
+
+def _sentence(answer: Answer) -> str:
+    text = answer.body.decode(errors="replace")
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = None
+    words = [body.get(key) for key in SENTENCE_KEYS] if isinstance(body, Mapping) else []
+    return shorten(next((word for word in words if isinstance(word, str) and word), text), _LONGEST_SENTENCE)
 
 
 def _mentions(text: str, wanted: str) -> bool:

@@ -15,22 +15,29 @@ from builder.oci.config import rfc3339
 from builder.oci.digest import Digest
 from builder.oci.media_type import ManifestFormat
 from builder.smoke.comparison import Difference
+from builder.smoke.logs import printable, render_logs
 from builder.smoke.scenarios import Kind
 
 REPORT_VERSION = 1
+SHOWN_LINES = 40
+"""Lines of what the container printed that the table shows; a traceback counts with all of its lines."""
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TestResult:
-    """One test. ``seconds`` is how long it took; ``status`` the HTTP status, where there was one."""
+    """One test.
+
+    ``seconds`` is how long it took, None where that would tell of the tests before it and not of the image;
+    ``status`` the HTTP status, where there was one.
+    """
 
     __test__ = False  # pytest collects by name
 
     name: str
     kind: Kind
     passed: bool
-    seconds: float
+    seconds: float | None
     status: int | None = None
     differences: tuple[Difference, ...] = ()
 
@@ -40,7 +47,7 @@ class TestResult:
             "name": self.name,
             "kind": str(self.kind),
             "passed": self.passed,
-            "seconds": round(self.seconds, 4),
+            "seconds": None if self.seconds is None else round(self.seconds, 4),
             "status": self.status,
             "differences": [difference.to_dict() for difference in self.differences],
         }
@@ -77,6 +84,16 @@ class SmokeReport:
     def failures(self) -> tuple[TestResult, ...]:
         """The tests that failed."""
         return tuple(test for test in self.tests if not test.passed)
+
+    @property
+    def counts(self) -> str:
+        """How many passed, failed and were not run, in words."""
+        total = len(self.tests) + len(self.not_run)
+        failed = len(self.failures)
+        parts = [f"{len(self.tests) - failed} of {total} passed"]
+        parts += [f"{failed} failed"] if failed else []
+        parts += [f"{len(self.not_run)} not run"] if self.not_run else []
+        return ", ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; ``from_dict`` is its inverse."""
@@ -126,7 +143,7 @@ class SmokeReport:
                     name=test["name"],
                     kind=Kind(test["kind"]),
                     passed=bool(test["passed"]),
-                    seconds=float(test["seconds"]),
+                    seconds=None if test["seconds"] is None else float(test["seconds"]),
                     status=test["status"],
                     differences=tuple(Difference(**difference) for difference in test["differences"]),
                 )
@@ -166,7 +183,11 @@ class SmokeReport:
             ET.SubElement(properties, "property", name=name, value=_xml(value))
         for test in self.tests:
             case = ET.SubElement(
-                suite, "testcase", classname=f"smoke.{test.kind}", name=_xml(test.name), time=f"{test.seconds:.3f}"
+                suite,
+                "testcase",
+                classname=f"smoke.{test.kind}",
+                name=_xml(test.name),
+                time=f"{test.seconds or 0:.3f}",
             )
             if not test.passed:
                 lines = [f"{part.at}: want {part.want}, got {part.got}" for part in test.differences]
@@ -176,7 +197,7 @@ class SmokeReport:
             case = ET.SubElement(suite, "testcase", classname="smoke", name=_xml(name), time="0")
             ET.SubElement(case, "skipped", message="the container was gone")
         if self.logs:
-            ET.SubElement(suite, "system-out").text = _xml(self.logs)
+            ET.SubElement(suite, "system-out").text = _xml("\n".join(render_logs(self.logs)))
         root = ET.Element("testsuites")
         root.append(suite)
         ET.indent(root)
@@ -193,47 +214,52 @@ class SmokeReport:
             lines.append(f"{mark} {test.name:<{width}}  {status:>3}  {faint}{_duration(test.seconds):>8}{plain}")
             for part in test.differences:
                 lines.append(f"    {part.at}")
-                lines.append(f"      want {part.want}")
-                lines.append(f"      got  {part.got}")
+                lines.append(f"      want {printable(part.want)}")
+                lines.append(f"      got  {printable(part.got)}")
         lines.extend(f"{faint}- {name:<{width}}  not run{plain}" for name in self.not_run)
-        failed = len(self.failures)
-        verdict = f"{green}passed{plain}" if self.passed else f"{red}{failed} failed{plain}"
-        lines.append(f"{len(self.tests)} tests of {self.image_id} on {self.runner}: {verdict}")
+        count = len(self.tests) + len(self.not_run)
+        verdict = f"{green}passed{plain}" if self.passed else f"{red}{self.counts}{plain}"
+        lines.append(f"{count} test{'s'[: count != 1]} of {self.image_id} on {self.runner}: {verdict}")
         if self.unapplied:
             lines.append(f"{faint}not applied here: {'; '.join(self.unapplied)}{plain}")
         if self.logs:
-            lines.extend(("last lines of the container:", *(f"  | {line}" for line in self.logs.splitlines())))
+            lines.extend(
+                ("last lines of the container:", *(f"  | {line}" for line in render_logs(self.logs)[-SHOWN_LINES:]))
+            )
         return "\n".join(lines)
 
 
 def failure(report: SmokeReport) -> SmokeFailedError:
-    """Return the error for a report that did not pass: every failed test, then the container's last lines."""
-    faults = [
-        Fault(
-            fact=f"smoke test failed: {test.name}" + (f" ({part.at})" if part else ""),
-            at=f"{report.reference} ({report.image_id})",
-            want=part.want if part else None,
-            got=part.got if part else None,
-        )
-        for test in report.failures
-        for part in (test.differences or (None,))
-    ]
+    """Return the error for a report that did not pass: a fault for each failed test, told by its first difference.
+
+    What the container printed is not in it: the table and the report have that.
+    """
+    faults = [_fault(report, test) for test in report.failures]
     if not report.tests:
         faults.append(Fault(fact="no smoke test was run", at=report.reference))
-    if report.logs:
-        faults.append(Fault(fact="this is what the container printed last", got=report.logs))
     return SmokeFailedError(faults, hint=_hint(report))
+
+
+def _fault(report: SmokeReport, test: TestResult) -> Fault:
+    fact, at = f"smoke test failed: {test.name}", f"{report.reference} ({report.image_id})"
+    if not test.differences:
+        return Fault(fact=fact, at=at)
+    first, *more = test.differences
+    others = f" and {len(more)} more" if more else ""
+    return Fault(fact=f"{fact} ({first.at}{others})", at=at, want=printable(first.want), got=printable(first.got))
 
 
 def _hint(report: SmokeReport) -> str:
     if report.exit and report.exit.was_killed_for_memory:
         return "raise resources.memory in bundle.yaml, or make the model smaller"
     if report.not_run:
-        return "read the container's last lines above; `kiln run` starts the same image for you to try"
+        return "read what the container printed last (`logs` of the smoke report); `kiln run` starts the same image"
     return "mend the bundle, or the expectation if it is what is wrong, and build again"
 
 
-def _duration(seconds: float) -> str:
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 

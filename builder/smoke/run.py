@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from builder.bundle.model import Bundle
-from builder.engine.runner import ExitState, Instance, Runner, RunOptions
+from builder.engine.runner import Answer, ExitState, Instance, Runner, RunOptions
 from builder.errors import EngineError
 from builder.oci.digest import Digest
 from builder.oci.image import Image
 from builder.oci.media_type import ManifestFormat
 from builder.smoke.comparison import Difference, shorten
+from builder.smoke.logs import find_load_fault, find_scoring_fault
 from builder.smoke.report import SmokeReport, TestResult
 from builder.smoke.scenarios import READY_PATH, BuiltIn, Kind, Scenario, scenarios_of
 
@@ -22,6 +25,8 @@ LOG_LINES = 40
 """Lines of the container's output that a failure shows."""
 HEALTH_INTERVAL = 0.5
 """Seconds between health probes during a test; the image's own interval would only make a person wait."""
+SLOW_SECONDS = 1.0
+"""A test that lasts longer is named while it runs."""
 UIDS = range(20_000, 60_000)
 """Any of them will do: an image must work as whoever it is started."""
 _FIRST_PAUSE = 0.02
@@ -29,6 +34,9 @@ _LONGEST_PAUSE = 0.5
 _DYING_SECONDS = 0.3
 _HEALTH_SECONDS = 15.0
 _EXECUTE_SECONDS = 30.0
+_LOG_SECONDS = 0.5
+_SEARCHED_LINES = 1000
+_SERVER_FAULT = 500
 _INSIDE = """
 import json, os
 status = dict(line.rstrip().split(":", 1) for line in open("/proc/1/status") if ":" in line)
@@ -115,7 +123,8 @@ class _Session:
             (BuiltIn.HARDENED, Kind.BUILT_IN, self._hardened),
         ]
         steps += [
-            (one.name, one.kind, _Asking(self.instance, one, self._patience)) for one in scenarios_of(self.bundle)
+            (one.name, one.kind, _Asking(self.instance, one, self._patience, self._search))
+            for one in scenarios_of(self.bundle)
         ]
         steps += [
             (BuiltIn.HEALTH, Kind.BUILT_IN, self._healthy),
@@ -123,16 +132,16 @@ class _Session:
             (BuiltIn.STOPS, Kind.BUILT_IN, self._stops),
         ]
         for number, (name, kind, step) in enumerate(steps):
-            self.progress(f"{number + 1} of {len(steps)}: {name}")
             began = time.monotonic()
-            finding = self._take(step, is_last=number == len(steps) - 1)
+            with self._telling(f"{number + 1} of {len(steps)}: {name}"):
+                finding = self._take(step, is_last=number == len(steps) - 1)
             seconds = time.monotonic() - began if finding.seconds is None else finding.seconds
             self.tests.append(
                 TestResult(
                     name=name,
                     kind=kind,
                     passed=not finding.differences,
-                    seconds=seconds,
+                    seconds=None if name == BuiltIn.HEALTH else seconds,  # it was probed all along
                     status=finding.status,
                     differences=finding.differences,
                 )
@@ -140,6 +149,16 @@ class _Session:
             if finding.is_final:
                 self.not_run = [left[0] for left in steps[number + 1 :]]
                 return
+
+    @contextmanager
+    def _telling(self, text: str) -> Iterator[None]:
+        timer = threading.Timer(SLOW_SECONDS, self.progress, (text,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _take(self, step: Callable[[], _Finding], *, is_last: bool) -> _Finding:
         """Take one step; a container that is gone afterwards is the finding, whatever the step says."""
@@ -151,7 +170,7 @@ class _Session:
                 finding = self._with_memory(finding)
         except _GoneError as gone:
             self.exit = gone.state
-            return _Finding.of(_death(gone.state), is_final=True)
+            return _Finding.of(_death(gone.state, find_load_fault(self._printed())), is_final=True)
         except EngineError as error:
             state = None if is_last else self.instance.exit_state()
             if state is not None:
@@ -191,7 +210,24 @@ class _Session:
             pause = min(pause * 1.3, _LONGEST_PAUSE)
 
     def _never_ready(self, want: str, got: str) -> _Finding:
-        return _Finding.of(Difference(at=READY_PATH, want=want, got=got), is_final=True)
+        return _Finding.of(
+            Difference(at=READY_PATH, want=want, got=self._search(find_load_fault) or got), is_final=True
+        )
+
+    def _search(self, find: Callable[[str], str | None]) -> str | None:
+        """Look into what the container printed, for a moment, since an answer may overtake its log line."""
+        deadline = time.monotonic() + _LOG_SECONDS
+        while True:
+            cause = find(self._printed())
+            if cause or time.monotonic() >= deadline:
+                return cause
+            time.sleep(_FIRST_PAUSE)
+
+    def _printed(self) -> str:
+        try:
+            return self.instance.logs(_SEARCHED_LINES)
+        except EngineError:
+            return ""  # the fault is told without its cause
 
     def _hardened(self) -> _Finding:
         """Read, from inside, what the first process may do; what was asked of the runner must have come to pass."""
@@ -293,6 +329,7 @@ class _Asking:
     instance: Instance
     scenario: Scenario
     patience: float
+    search: Callable[[Callable[[str], str | None]], str | None]
 
     def __call__(self) -> _Finding:
         scenario = self.scenario
@@ -302,7 +339,19 @@ class _Asking:
             )
         except ConnectionError as error:
             return _Finding.of(Difference(at="answer", want=f"an answer within {self.patience:g} s", got=str(error)))
-        return _Finding(differences=scenario.judge(answer), status=answer.status, seconds=answer.seconds)
+        differences = scenario.judge(answer)
+        if differences and answer.status == _SERVER_FAULT:
+            differences = self._explain(answer, differences)
+        return _Finding(differences=differences, status=answer.status, seconds=answer.seconds)
+
+    def _explain(self, answer: Answer, differences: tuple[Difference, ...]) -> tuple[Difference, ...]:
+        """Tell a 500 by its log line: clients are never told what the author's code raised, its author must be."""
+        request_id = answer.headers.get("x-request-id")
+        cause = self.search(lambda text: find_scoring_fault(text, request_id)) if request_id else None
+        if cause is None:
+            return differences
+        first, *rest = differences
+        return (replace(first, got=f"{answer.status}: {cause}"), *rest)
 
 
 def _says_failed(body: bytes) -> bool:
@@ -314,12 +363,14 @@ def _says_failed(body: bytes) -> bool:
     return isinstance(status, dict) and status.get("status") == "failed"
 
 
-def _death(state: ExitState) -> Difference:
+def _death(state: ExitState, cause: str | None = None) -> Difference:
     got = f"it ended with exit code {state.code}"
     if state.was_killed_for_memory:
         got = f"it was killed for want of memory (exit code {state.code})"
     elif state.code > 128:
         got += f": signal {state.code - 128}"
+    if cause:
+        got = f"{cause}; {got}"
     return Difference(at="container", want="a container that keeps running", got=got)
 
 

@@ -9,11 +9,10 @@ from enum import StrEnum
 
 from builder.bundle.model import Bundle, Contract, Expectation
 from builder.engine.runner import Answer
-from builder.smoke.comparison import Difference, compare_answer, shorten
+from builder.smoke.comparison import SENTENCE_KEYS, Difference, compare_answer, shorten, wrong_status
 from builder.smoke.responses import response_judge
 
 READY_PATH = "/readyz"
-_REFUSAL_KEYS = ("error", "message", "detail")
 _SHORTEST_HELP = 10
 _REFUSED = 400
 
@@ -103,12 +102,12 @@ def judge_refusal(answer: Answer) -> tuple[Difference, ...]:
     """Judge the answer to a body that is not JSON: a 4xx whose own JSON body says what is wrong."""
     text = answer.body.decode(errors="replace")
     if not 400 <= answer.status < 500:
-        return (Difference(at="status", want="a refusal: 4xx", got=f"{answer.status}: {shorten(text)}"),)
+        return (wrong_status("a refusal: 4xx", answer),)
     try:
         body = json.loads(text)
     except ValueError:
         return (Difference(at="$", want="a JSON body that says what is wrong", got=shorten(text) or "an empty body"),)
-    words = [body.get(key) for key in _REFUSAL_KEYS] if isinstance(body, dict) else []
+    words = [body.get(key) for key in SENTENCE_KEYS] if isinstance(body, dict) else []
     if any(isinstance(word, str) and len(word) >= _SHORTEST_HELP for word in words):
         return ()
     return (Difference(at="$.error", want="a sentence that says what is wrong", got=shorten(text)),)

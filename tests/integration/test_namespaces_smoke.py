@@ -122,7 +122,7 @@ def test_a_container_that_dies_at_start_is_reported_with_code_and_last_lines(sto
     assert report.logs == "the model file is damaged"
     assert report.exit is not None
     assert report.exit.code == 7
-    assert "the model file is damaged" in failure(report).render()
+    assert "  | the model file is damaged" in report.to_table()
 
 
 def test_an_image_that_never_gets_ready_is_given_up_after_its_limit(store: BlobStore, python: Layer) -> None:

@@ -108,16 +108,39 @@ def test_an_answer_as_expected_has_no_differences() -> None:
     assert judged(expect, answer({"p": [1]})) == []
 
 
+EVERYTHING = Expectation(
+    status=200, has_body=True, body={"p": 1}, subset={"$.q": 1}, time_limit=0.05, error="no such text"
+)
+
+
 def test_everything_wrong_is_reported_at_once() -> None:
-    expect = Expectation(
-        status=200, has_body=True, body={"p": 1}, subset={"$.q": 1}, time_limit=0.05, error="no such text"
-    )
-    assert judged(expect, answer({"p": 2}, status=500)) == ["status", "time", "error", "$.p", "$.q"]
+    assert judged(EVERYTHING, answer({"p": 2})) == ["time", "error", "$.p", "$.q"]
 
 
-def test_a_wrong_status_shows_the_body_since_it_says_why() -> None:
-    (found,) = compare_answer(Expectation(status=200), answer({"error": "tenure is negative"}, status=400))
-    assert found == Difference(at="status", want="200", got='400: {"error": "tenure is negative"}')
+def test_after_a_wrong_status_nothing_else_is_compared() -> None:
+    assert judged(EVERYTHING, answer({"error": "scoring failed", "message": "scoring failed"}, status=500)) == [
+        "status"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "got"),
+    [
+        ({"error": "tenure is negative", "message": "other"}, "400: tenure is negative"),
+        ({"error": 1, "detail": "tenure is negative"}, "400: tenure is negative"),
+        ({"p": 1}, '400: {"p": 1}'),
+        (b"Bad Request", "400: Bad Request"),
+        (b"", "400"),
+    ],
+)
+def test_a_wrong_status_is_told_in_the_answer_s_own_words(body: Any, got: str) -> None:
+    (found,) = compare_answer(Expectation(status=200), answer(body, status=400))
+    assert found == Difference(at="status", want="200", got=got)
+
+
+def test_a_long_sentence_is_shortened() -> None:
+    (found,) = compare_answer(Expectation(status=200), answer({"error": "too long " * 100}, status=400))
+    assert len(found.got) < 220
 
 
 def test_a_body_that_is_no_json_is_one_difference() -> None:

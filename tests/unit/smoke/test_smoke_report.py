@@ -10,7 +10,7 @@ from builder.engine.runner import ExitState
 from builder.oci.digest import Digest
 from builder.oci.media_type import ManifestFormat
 from builder.smoke.comparison import Difference
-from builder.smoke.report import SmokeReport, TestResult, failure
+from builder.smoke.report import SHOWN_LINES, SmokeReport, TestResult, failure
 from builder.smoke.scenarios import Kind
 
 GREEN = SmokeReport(
@@ -115,7 +115,43 @@ def test_the_table_shows_differences_and_last_lines() -> None:
     assert "    $.p[0]\n      want 1\n      got  2" in table
     assert "- writes nothing outside /tmp  not run" in table
     assert "  | loading\n" in table
-    assert "1 failed" in table
+    assert f"3 tests of {RED.image_id} on namespaces 6.1: 1 of 3 passed, 1 failed, 1 not run" in table
+
+
+def test_nothing_that_was_answered_or_printed_controls_the_terminal() -> None:
+    assert "\x1b" in RED.failures[0].differences[0].got
+    for shown in (RED.to_table(), failure(RED).render()):
+        assert not set("\x1b\x00") & set(shown)
+
+
+def test_a_table_shows_no_more_than_the_last_forty_lines() -> None:
+    line = json.dumps({"message": "it fails", "exception": "\n".join(f"frame {number}" for number in range(60))})
+    shown = [line for line in replace(RED, logs=line).to_table().splitlines() if line.startswith("  | ")]
+    assert len(shown) == SHOWN_LINES
+    assert shown[-1] == "  |     frame 59"
+
+
+def test_one_test_is_not_called_tests() -> None:
+    assert "\n1 test of " in replace(GREEN, tests=GREEN.tests[:1]).to_table()
+
+
+@pytest.mark.parametrize(
+    ("report", "counts"),
+    [(GREEN, "2 of 2 passed"), (RED, "1 of 3 passed, 1 failed, 1 not run")],
+)
+def test_the_counts_add_up(report: SmokeReport, counts: str) -> None:
+    assert report.counts == counts
+
+
+def test_a_test_without_a_time_shows_none() -> None:
+    healthy = TestResult(name="HEALTHCHECK turns healthy", kind=Kind.BUILT_IN, passed=True, seconds=None)
+    report = replace(GREEN, tests=(healthy,))
+    assert report.to_table().splitlines()[0].strip() == "✓ HEALTHCHECK turns healthy"
+    assert report.to_dict()["tests"][0]["seconds"] is None
+    assert SmokeReport.from_dict(json.loads(report.to_json())) == report
+    case = ET.fromstring(report.to_junit()).find("testsuite/testcase")
+    assert case is not None
+    assert case.get("time") == "0.000"
 
 
 def test_colour_only_adds_colour() -> None:
@@ -126,14 +162,12 @@ def test_colour_only_adds_colour() -> None:
     assert coloured == GREEN.to_table()
 
 
-def test_the_error_has_every_difference_and_the_last_lines() -> None:
+def test_the_error_has_one_fault_for_each_failed_test_and_not_the_logs() -> None:
     error = failure(RED)
-    assert [fault.fact for fault in error.faults] == [
-        "smoke test failed: a loyal customer stays ($.p[0])",
-        "smoke test failed: a loyal customer stays (time)",
-        "this is what the container printed last",
-    ]
+    assert [fault.fact for fault in error.faults] == ["smoke test failed: a loyal customer stays ($.p[0] and 1 more)"]
     assert error.faults[0].at == f"churn:1.0.0 ({RED.image_id})"
+    assert error.faults[0].want == "1"
+    assert "loading" not in error.render()
     assert error.hint == "raise resources.memory in bundle.yaml, or make the model smaller"
 
 

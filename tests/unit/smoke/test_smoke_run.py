@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -11,8 +12,9 @@ from builder.engine.runner import Answer, ExitState
 from builder.errors import EngineError
 from builder.oci.digest import Digest
 from builder.oci.media_type import ManifestFormat
+from builder.smoke import run as run_module
 from builder.smoke.report import SmokeReport
-from builder.smoke.run import UIDS, run_smoke
+from builder.smoke.run import LOG_LINES, UIDS, run_smoke
 from builder.smoke.scenarios import BuiltIn, Kind
 
 DIGESTS = {ManifestFormat.DOCKER: Digest.of(b"docker"), ManifestFormat.OCI: Digest.of(b"oci")}
@@ -238,9 +240,116 @@ def test_whatever_happens_the_container_is_removed(interruption: type[BaseExcept
     assert instance.removed == 1
 
 
-def test_progress_names_every_test() -> None:
+def test_health_has_no_time_of_its_own() -> None:
+    times = {test.name: test.seconds for test in smoke(FakeInstance()).tests}
+    assert times.pop(BuiltIn.HEALTH) is None
+    assert None not in times.values()
+
+
+def test_quick_tests_are_not_named_while_they_run() -> None:
     said: list[str] = []
     smoke(FakeInstance(), progress=said.append)
-    assert said[0] == "starting churn:1.0.0 on fake 1.0"
-    assert said[1] == "1 of 8: becomes ready"
-    assert len(said) == 9
+    assert said == ["starting churn:1.0.0 on fake 1.0"]
+
+
+def test_a_slow_test_is_named_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "SLOW_SECONDS", 0.02)
+    said: list[str] = []
+
+    def wait(method: str, path: str, body: bytes | None) -> Answer:
+        deadline = time.monotonic() + 10
+        while path == "/livez" and not said[1:] and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return respond(method, path, body)
+
+    smoke(FakeInstance(respond=wait), progress=said.append)
+    assert "3 of 8: says it is alive" in said
+
+
+def log_line(message: str, **more: Any) -> str:
+    line = {"time": "2026-01-01T00:00:00.5+00:00", "level": "error", "logger": "kiln.scoring", "message": message}
+    return json.dumps(line | more) + "\n"
+
+
+TRACE = """Traceback (most recent call last):
+  File "/opt/kiln/kiln_runtime/worker/contracts.py", line 90, in predict
+  File "/opt/model/code/score.py", line 14, in predict
+    return frame(records)
+  File "/opt/model/packages/pandas/frame.py", line 3, in get
+KeyError: 'petal_lenght'
+"""
+
+
+def failing(request_id: str, printed: str) -> FakeInstance:
+    body = json.dumps({"error": "scoring failed", "request_id": request_id}).encode()
+    instance = refusing("/predict", Answer(status=500, headers={"x-request-id": request_id}, body=body, seconds=0.01))
+    instance.printed = printed
+    return instance
+
+
+def test_a_500_is_told_by_its_own_log_line_with_the_place_in_the_author_s_code() -> None:
+    printed = (
+        log_line("predict raised ValueError: other", request_id="b", exception=TRACE)
+        + log_line("predict raised KeyError: 'petal_lenght'", request_id="a", exception=TRACE)
+        + log_line("request", request_id="a", logger="kiln.access")
+    )
+    (malformed, stays) = smoke(failing("a", printed), bundle_of(case("stays"))).failures
+    assert malformed.name == BuiltIn.MALFORMED
+    assert [one.to_dict() for one in stays.differences] == [
+        {"at": "status", "want": "200", "got": "500: predict raised KeyError: 'petal_lenght' (score.py:14, in predict)"}
+    ]
+
+
+def test_a_wrong_number_of_predictions_is_told() -> None:
+    printed = log_line("predict answered what cannot be sent: 0 predictions for 1 records", request_id="a")
+    report = smoke(failing("a", printed))
+    assert failed(report)[BuiltIn.MALFORMED][1].endswith("0 predictions for 1 records")
+
+
+def test_a_500_without_a_log_line_is_told_as_it_was_answered() -> None:
+    assert failed(smoke(failing("a", "nothing\n")))[BuiltIn.MALFORMED][1] == "500: scoring failed"
+
+
+def test_a_log_line_that_comes_after_its_answer_is_waited_for() -> None:
+    class Late(FakeInstance):
+        def logs(self, lines: int) -> str:
+            self.printed += next(pieces, "")
+            return super().logs(lines)
+
+    pieces = iter(["", "", log_line("predict raised KeyError: 'x'", request_id="a")])
+    late = Late(respond=failing("a", "").respond, printed="")
+    assert failed(smoke(late))[BuiltIn.MALFORMED][1] == "500: predict raised KeyError: 'x'"
+
+
+def test_an_engine_without_logs_does_not_hide_the_fault() -> None:
+    class Mute(FakeInstance):
+        def logs(self, lines: int) -> str:
+            if lines > LOG_LINES:
+                raise EngineError.of("no logs")
+            return ""
+
+    assert failed(smoke(Mute(respond=failing("a", "").respond)))[BuiltIn.MALFORMED][1] == "500: scoring failed"
+
+
+NOT_LOADED = log_line(
+    "the model does not load: RuntimeError: no licence file",
+    level="critical",
+    logger="kiln",
+    exception='  File "/opt/model/code/src/score.py", line 10, in load\nRuntimeError: no licence file',
+)
+
+
+def test_a_model_that_does_not_load_is_told_with_its_reason() -> None:
+    instance = refusing("/readyz", answer(503, {"status": "failed"}))
+    instance.printed = NOT_LOADED + log_line("the model did not load 3 times; giving up", level="critical")
+    assert failed(smoke(instance))[BuiltIn.READY] == (
+        "ready",
+        "the model does not load: RuntimeError: no licence file (src/score.py:10, in load)",
+    )
+
+
+def test_a_container_that_ended_since_its_model_does_not_load_says_so() -> None:
+    report = smoke(FakeInstance(ended=ExitState(code=70), printed=NOT_LOADED))
+    got = failed(report)[BuiltIn.READY][1]
+    assert got.startswith("the model does not load: RuntimeError: no licence file (src/score.py:10")
+    assert got.endswith("; it ended with exit code 70")
