@@ -56,6 +56,7 @@ class Settings:
     hold: float
     load_attempts: int
     access_log: bool
+    probe_log: bool
 
 
 def read_number(environment: Mapping[str, str], name: str, default: float, *, least: float = 0) -> float:
@@ -86,6 +87,7 @@ def decide_settings(bundle: Bundle, environment: Mapping[str, str] | None = None
     service = bundle.service
     cores = count_cores(bundle.cpu)
     workers = read_first(env, WORKER_NAMES, service.workers or cores)
+    access_log = env.get("KILN_ACCESS_LOG", "on").strip().lower()
     timeout = read_number(env, "SCORING_TIMEOUT_MS", service.request_timeout * 1000, least=1) / 1000
     return Settings(
         host=env.get("KILN_HOST") or "0.0.0.0",  # noqa: S104 - a container's port is reached from outside
@@ -105,7 +107,8 @@ def decide_settings(bundle: Bundle, environment: Mapping[str, str] | None = None
         idle_timeout=read_number(env, "KILN_IDLE_TIMEOUT", 75, least=0.1),
         hold=min(30.0, timeout),
         load_attempts=int(read_number(env, "KILN_LOAD_ATTEMPTS", 3, least=1)),
-        access_log=env.get("KILN_ACCESS_LOG", "on").lower() not in {"off", "0", "false", "no"},
+        access_log=access_log not in {"off", "0", "false", "no"},
+        probe_log=access_log == "all",
     )
 
 

@@ -22,7 +22,7 @@ from .work import LOST, NOT_READY, TIMED_OUT, QueueFullError, Work
 
 Route = Callable[[Request], None]
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
-"""Routes whose successes are not logged; probes ask every few seconds."""
+"""Routes whose answers are logged only on demand, since probes ask every few seconds; metrics count them all."""
 RETRY = (("retry-after", "1"),)
 
 
@@ -97,7 +97,7 @@ class Application:
         spent = time.monotonic() - request.started
         self._measures.requests.add((request.route, str(response.status)))
         self._measures.request_seconds.observe(spent, (request.route,))
-        if self._settings.access_log and not (request.route in QUIET and response.status < 400):
+        if self._settings.access_log and (self._settings.probe_log or request.route not in QUIET):
             line: dict[str, Any] = {
                 "method": request.method,
                 "path": request.path,

@@ -47,9 +47,8 @@ class Journal:
             line["request_ids"] = list(self.requests)
         line |= more
         line["pid"] = os.getpid()
-        data = (
-            self._mark + json.dumps(line, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace") + b"\n"
-        )
+        text = json.dumps(line, ensure_ascii=False, separators=(",", ":"), default=str)
+        data = self._mark + text.encode("utf-8", "backslashreplace") + b"\n"
         with self._lock:
             while data:
                 data = data[os.write(self._descriptor, data) :]

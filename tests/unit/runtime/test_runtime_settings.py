@@ -57,3 +57,12 @@ def test_the_bundles_own_thread_variables_stand(monkeypatch: pytest.MonkeyPatch)
     assert environment["OMP_NUM_THREADS"] == "2"
     assert environment["MKL_NUM_THREADS"] == "7"
     assert environment["OPENBLAS_NUM_THREADS"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("text", "requests", "probes"),
+    [("", True, False), ("on", True, False), ("off", False, False), ("0", False, False), ("ALL", True, True)],
+)
+def test_probes_are_logged_on_demand_only(text: str, *, requests: bool, probes: bool) -> None:
+    decided = decide_settings(parse_bundle(make_document()), {"KILN_ACCESS_LOG": text})
+    assert (decided.access_log, decided.probe_log) == (requests, probes)

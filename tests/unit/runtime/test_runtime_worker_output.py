@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from builder.runtime.worker.output import LONGEST, MARK, Journal, JournalHandler, LineStream
@@ -19,6 +20,9 @@ class Tape:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the tape
         self.journal = Journal(self._file.fileno())
         self._read = 0
+
+    def raw(self) -> bytes:
+        return os.pread(self._file.fileno(), 1 << 20, 0)
 
     def lines(self) -> list[dict[str, Any]]:
         data = os.pread(self._file.fileno(), 1 << 20, self._read)
@@ -47,6 +51,13 @@ def test_a_line_carries_the_request_it_belongs_to(tape: Tape) -> None:
     assert "request_id" not in none
     assert one["request_id"] == "a"
     assert (two["request_ids"], two["extra"]) == (["a", "b"], 1)
+
+
+def test_lines_are_as_compact_as_the_server_s(tape: Tape) -> None:
+    tape.journal.requests = ("a", "b")
+    tape.journal.write("info", "x", "one", extra={"k": [1, 2]})
+    (line,) = tape.raw().splitlines()
+    assert line == MARK + msgspec.json.encode(json.loads(line[1:]))
 
 
 def test_print_makes_one_line_of_the_journal_per_line(tape: Tape) -> None:
