@@ -66,7 +66,8 @@ class Terminal:
         step.close()
         seconds = time.monotonic() - started
         self.timings[name] = round(self.timings.get(name, 0.0) + seconds, 4)
-        self.say(f"{self._paint('✓', '32')} {text}{step.outcome} {self._paint(f'({seconds:.2f} s)', '2')}")
+        mark = self._paint("✗", "31") if step.failed else self._paint("✓", "32")
+        self.say(f"{mark} {text}{step.outcome} {self._paint(f'({seconds:.2f} s)', '2')}")
 
     def _paint(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
@@ -78,7 +79,7 @@ class Terminal:
 
 
 class Step:
-    """A stage under way. ``note`` tells how far it is; ``conclude`` adds to its closing line."""
+    """A stage under way. ``note`` tells how far it is; ``conclude`` or ``fail`` adds to its closing line."""
 
     def __init__(self, terminal: Terminal, text: str) -> None:
         self._terminal = terminal
@@ -87,6 +88,7 @@ class Step:
         self._closed = False
         self._last = 0.0
         self.outcome = ""
+        self.failed = False
 
     def announce(self) -> None:
         """Say that this stage is running; called once it has taken over a second."""
@@ -104,6 +106,11 @@ class Step:
     def conclude(self, text: str) -> None:
         """Add what came of it to the closing line."""
         self.outcome = f": {text}"
+
+    def fail(self, text: str) -> None:
+        """Add what came of it to the closing line, and close as failed although nothing is raised."""
+        self.failed = True
+        self.conclude(text)
 
     def close(self) -> None:
         """Say nothing more."""

@@ -78,6 +78,24 @@ def test_a_step_that_fails_says_nothing_of_success() -> None:
     assert not terminal.timings
 
 
+def test_a_step_that_did_its_work_but_found_faults_closes_with_a_cross() -> None:
+    out = io.StringIO()
+    terminal = Terminal(out)
+    with terminal.step("smoke", "smoke tests") as step:
+        step.fail("9 of 10 passed")
+    assert out.getvalue().startswith("✗ smoke tests: 9 of 10 passed (0.0")
+    assert set(terminal.timings) == {"smoke"}
+
+
+def test_the_cross_is_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    screen = Screen()
+    with Terminal(screen).step("smoke", "smoke tests") as step:
+        step.fail("1 failed")
+    assert screen.getvalue().startswith("\x1b[31m✗\x1b[0m")
+
+
 def test_repeated_steps_add_up() -> None:
     terminal = Terminal(io.StringIO())
     for _ in range(2):
