@@ -203,8 +203,7 @@ def _test(workshop: Workshop, bundle: Bundle, *, runner: str, is_new: bool) -> S
             clock=workshop.clock.now,
             progress=step.note,
         )
-        passed = sum(one.passed for one in report.tests)
-        step.conclude(f"{passed} of {len(report.tests) + len(report.not_run)} passed")
+        (step.conclude if report.passed else step.fail)(report.counts)
     path = products.report(image.config.platform, is_only=_is_only(bundle))
     products.write(path, report.to_json())
     products.write(path.with_suffix(".xml"), report.to_junit())

@@ -35,7 +35,10 @@ def open_runner(choice: str, workshop: Workshop, image: Image, *, tags: tuple[st
                 raise
             workshop.terminal.say(f"  {error.faults[0].fact}; running the image in this machine's own namespaces")
     if engine is None:
-        yield NamespaceRunner(workshop.store)
+        runner = NamespaceRunner(workshop.store)
+        with workshop.terminal.step("unpack", f"unpack for {runner.name}") as step:
+            runner.prepare(image, progress=step.note)
+        yield runner
         return
     with engine:
         with workshop.terminal.step("load", f"load into {engine.name}") as step:
