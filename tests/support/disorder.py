@@ -144,7 +144,7 @@ def recreate(folder: Path, destination: Path, seed: int) -> Path:
 
 @contextmanager
 def shuffled_folder(folder: Path, mount: Path) -> Iterator[Path]:
-    """Lend a folder whose listings come in another order each time (disorderfs), or backwards made where FUSE is not."""
+    """Lend a folder whose listings come in another order each time; where FUSE is not, one made in another order."""
     mount.mkdir()
     done = subprocess.run(
         [program("disorderfs"), "--shuffle-dirents=yes", "--quiet", "--multi-user=yes", str(folder), str(mount)],

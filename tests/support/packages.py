@@ -35,7 +35,8 @@ def file_of(package: str, ending: str) -> str:
 
 def install(package: str) -> None:
     """Install a Debian package; only root can, and only where there is apt-get."""
-    assert os.geteuid() == 0 and shutil.which("apt-get"), f"these tests need: apt-get install {package}"
+    possible = os.geteuid() == 0 and shutil.which("apt-get")
+    assert possible, f"these tests need: apt-get install {package}"
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     words = ["apt-get", "-qq", "-y"]
     subprocess.run([*words, "update"], check=False, env=environ, capture_output=True)
