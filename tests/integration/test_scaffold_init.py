@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import foreign
+from tests.support.docker_registry import docker_registry
 from tests.support.kiln import Kiln
 
 ARTIFACTS = Path(__file__).resolve().parents[1] / "fixtures" / "artifacts"
@@ -101,6 +102,24 @@ def test_the_checklist_follows_a_bundle_to_its_release(kiln: Kiln, churn: Path) 
     (churn / "score.py").write_text((churn / "score.py").read_text() + "\n# changed\n")
     assert states(kiln("checklist", churn, "--json").json)["smoke-test"] == "missing"
     kiln("checklist", churn, "--strict", code=15)
+
+
+@pytest.mark.registry
+def test_the_checklist_believes_the_registry_and_nobody_else(kiln: Kiln, churn: Path, tmp_path: Path) -> None:
+    text = (churn / "bundle.yaml").read_text()
+    (churn / "bundle.yaml").write_text(text.replace("version: 1.0.0", "version: 0.9.0", 1))
+    with docker_registry(tmp_path) as registry:
+        where = f"{registry.host}/models"
+        kiln("image", churn, "--runner", "namespaces")
+        kiln("push", churn, where)
+        (churn / "bundle.yaml").write_text(f"{text}\nrelease: {{rollback: 0.9.0}}\n")
+        kiln("image", churn, "--runner", "namespaces")
+        before = states(kiln("checklist", churn, "--registry", where, "--json").json)
+        assert before["pushed"] == "missing"
+        assert before["rollback-target"] == "automated"
+        kiln("push", churn, where)
+        after = kiln("checklist", churn, "--registry", where, "--json", "--strict").json
+        assert after["counts"] == {"automated": len(after["points"]), "manual": 0, "missing": 0}
 
 
 def states(made: dict[str, list[dict[str, str]]]) -> dict[str, str]:
