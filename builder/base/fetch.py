@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from builder.base.mirrors import Mirrors
 from builder.base.model import LockedDeb
@@ -15,6 +15,7 @@ from builder.errors import DigestMismatchError, Fault, FetchError, KilnError
 from builder.store.blobs import BlobStore
 
 _ATTEMPTS = 3
+_NAMED = 4
 
 
 def _quiet(_: str) -> None:
@@ -45,6 +46,7 @@ def fetch_debs(
         return
     mirrors = find_mirrors()
     faults: list[Fault] = []
+    failures: list[tuple[str, Fault]] = []
     hint: str | None = None
     done = 0
     with ThreadPoolExecutor(max_workers=max(1, min(jobs, len(wanted)))) as pool:
@@ -64,14 +66,36 @@ def fetch_debs(
                     )
                 except FetchError as error:
                     hint = hint or error.hint
-                    faults.extend(error.faults)
+                    failures += [(deb.name, fault) for fault in error.faults]
                 done += 1
                 progress(f"{done} of {len(wanted)} packages")
         except KilnError:
             pool.shutdown(cancel_futures=True)
             raise
-    if faults:
-        raise FetchError(sorted(faults, key=lambda fault: fault.fact), hint=hint)
+    if faults or failures:
+        raise FetchError([*sorted(faults, key=lambda fault: fault.fact), *_by_host(failures)], hint=hint)
+
+
+def _by_host(failures: Iterable[tuple[str, Fault]]) -> list[Fault]:
+    """Return one fault for each host and reason, which counts the packages and names the first of them."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, fault in failures:
+        parts = urlsplit(fault.at or "")
+        host = f"{parts.scheme}://{parts.netloc}" if parts.netloc else fault.at or ""
+        # Some reasons name the URL or path of the one file that was asked for.
+        reason = fault.fact.replace(fault.at or "\0", host).replace(parts.path or "\0", "…")
+        groups.setdefault((host, reason), []).append(name)
+    return [
+        Fault(fact=reason, at=host, want=_listed(sorted(set(names))))
+        for (host, reason), names in sorted(groups.items())
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"package {names[0]}"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{len(names)} packages: {', '.join(names[:_NAMED])}{more}"
 
 
 def _fetch(deb: LockedDeb, store: BlobStore, mirrors: Mirrors) -> None:

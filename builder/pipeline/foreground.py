@@ -20,6 +20,7 @@ from builder.oci.image import Image
 
 _UID = 10001
 _POLL = 0.1
+_WAKE = 0.5
 _PROBE_SECONDS = 5.0
 _PATIENCE = 10.0
 """Seconds a connection is held while nothing listens inside yet."""
@@ -51,7 +52,8 @@ def run_in_foreground(
     try:
         output.start()
         ready.start()
-        output.ended.wait()
+        while not output.ended.wait(_WAKE):  # a signal that another thread took is noticed then
+            pass
         state = output.result()
         if state != 0:
             raise EngineError.of(f"the container ended with exit code {state}", at=runner.name)

@@ -119,7 +119,7 @@ def render(
     locked, plans = stages.plans_of(bundle, inventory, platforms)
     products = Products(bundle.root)
     written = []
-    with products.guarded():
+    with products.guarded(workshop.terminal.say):
         for one in plans:
             stages.fetch_locked(workshop, locked, one.platform, offline=offline)
             image = stages.assemble_plan(workshop, bundle, one, offline=offline)
@@ -151,7 +151,7 @@ def _build(
 ) -> Built:
     locked, plans = stages.plans_of(bundle, inventory, platforms)
     products = Products(bundle.root)
-    with products.guarded():
+    with products.guarded(workshop.terminal.say):
         images, contexts, engine_ids = [], [], []
         for one in plans:
             stages.fetch_locked(workshop, locked, one.platform, offline=offline)

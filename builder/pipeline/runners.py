@@ -33,7 +33,9 @@ def open_runner(choice: str, workshop: Workshop, image: Image, *, tags: tuple[st
         except EngineUnavailableError as error:
             if choice == DOCKER:
                 raise
-            workshop.terminal.say(f"  {error.faults[0].fact}; running the image in this machine's own namespaces")
+            fault = error.faults[0]
+            where = f" at {fault.at}" if fault.at else ""
+            workshop.terminal.say(f"  {fault.fact}{where}; running the image in this machine's own namespaces")
     if engine is None:
         runner = NamespaceRunner(workshop.store)
         with workshop.terminal.step("unpack", f"unpack for {runner.name}") as step:

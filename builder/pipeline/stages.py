@@ -239,6 +239,15 @@ def origins(bundle: Bundle) -> dict[Origin, Path]:
 
 def destination(registry: str, bundle: Bundle) -> Reference:
     """Return ``registry/repository:version``; a registry that cannot be read is a UsageError."""
+    scheme, separator, rest = registry.partition("://")
+    if separator:
+        raise UsageError.of(
+            "a registry is named without a scheme",
+            at="REGISTRY",
+            want="host[:port][/path]",
+            got=registry,
+            hint=f"leave out {scheme}:// (REGISTRY={rest.rstrip('/')}); which one it speaks is found out",
+        )
     try:
         reference = Reference.parse(f"{registry.rstrip('/')}/{bundle.repository}:{bundle.version}")
     except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,13 +74,17 @@ class Products:
         return self.folder / ("context" if is_only else f"context-{platform.architecture}")
 
     @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """Let one process at a time work on this bundle's products; a second one waits."""
+    def guarded(self, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+        """Let one process at a time work on this bundle's products; a second one says that it waits, and waits."""
         with self._faults():
             self.folder.mkdir(parents=True, exist_ok=True)
             guard = (self.folder / ".guard").open("w")
         with guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("  waiting for another kiln on this bundle")
+                fcntl.flock(guard, fcntl.LOCK_EX)
             for left in (*self.folder.glob(".layout-*"), *self.folder.glob(".context*-*")):  # by one that was killed
                 shutil.rmtree(left, ignore_errors=True)
             yield
@@ -90,6 +94,12 @@ class Products:
         try:
             yield
         except OSError as error:
+            if self.folder.exists() and not self.folder.is_dir():
+                raise HostError.of(
+                    "a file named build is in the way of the build folder",
+                    at=str(self.folder),
+                    hint="move or rename that file, then run the command again",
+                ) from error
             raise HostError.of(
                 f"the bundle's build folder cannot be written: {error.strerror or error}",
                 at=str(self.folder),

@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 from builder.errors import Fault, RegistryAuthError, RegistryError
 
+NOBODY_THERE = "check the host and port; is the registry running?"
+"""What to do when a host is unknown or nothing listens on it."""
+
 MESSAGE_LIMIT = 400
 """At most so many characters of a registry's own words are shown."""
 
@@ -72,9 +75,11 @@ def refusal(
     return RegistryError([fault], hint=hint)
 
 
-def outage(method: str, url: str, reason: str, *, retry_after: float | None = None) -> TransientRegistryError:
+def outage(
+    method: str, url: str, reason: str, *, retry_after: float | None = None, hint: str = "try again later"
+) -> TransientRegistryError:
     """Make the error for a failure that may pass."""
-    error = TransientRegistryError.of(reason, at=f"{method} {redacted(url)}", hint="try again later")
+    error = TransientRegistryError.of(reason, at=f"{method} {redacted(url)}", hint=hint)
     error.retry_after = retry_after
     return error
 

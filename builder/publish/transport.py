@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -20,7 +21,7 @@ from builder.errors import RegistryError
 from builder.publish.body import Body
 from builder.publish.credentials import Credentials, find_credentials
 from builder.publish.endpoint import CERTIFICATES, GREETING_TIMEOUT, is_loopback, open_pool, speaks_tls, tls_context
-from builder.publish.faults import TransientRegistryError, outage, redacted, refusal, words
+from builder.publish.faults import NOBODY_THERE, TransientRegistryError, outage, redacted, refusal, words
 from builder.publish.patience import Patience
 from builder.publish.tokens import Authorizer, TokenAnswer
 
@@ -187,7 +188,7 @@ class Transport:
                 except HTTPError as error:
                     raise self._outage("GET", url, error) from error
                 except OSError as error:
-                    raise outage("GET", url, f"connection to the registry failed: {error.strerror}") from error
+                    raise _no_connection("GET", url, error) from error
             return self._scheme
 
     def _speaks_tls(self, url: str) -> bool:
@@ -309,8 +310,7 @@ class Transport:
             )
         if isinstance(error, ProxyError):
             return outage(method, url, "proxy cannot be used; see HTTPS_PROXY and NO_PROXY")
-        reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-        return outage(method, url, f"connection to the registry failed: {reason}")
+        return _no_connection(method, url, cause)
 
     def _ask_token(self, method: str, url: str, headers: Mapping[str, str], body: Body | None) -> TokenAnswer:
         def ask() -> TokenAnswer:
@@ -330,6 +330,13 @@ class Transport:
     ) -> TransientRegistryError:
         pause = self.patience.requested_delay(response.headers.get("Retry-After"))
         return outage(method, url, f"registry keeps failing: {words(response.status, content)}", retry_after=pause)
+
+
+def _no_connection(method: str, url: str, cause: BaseException) -> TransientRegistryError:
+    reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    is_nobody = isinstance(cause, ConnectionRefusedError | socket.gaierror)
+    hint = NOBODY_THERE if is_nobody else "try again later"
+    return outage(method, url, f"connection to the registry failed: {reason}", hint=hint)
 
 
 def _cause(error: BaseException) -> BaseException:

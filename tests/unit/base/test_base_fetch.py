@@ -161,3 +161,26 @@ def test_an_unreadable_mirror_is_a_failure_and_not_an_absence(
     with pytest.raises(FetchError) as caught:
         fetch_debs([one], store, lambda: broken, remedy=REMEDY)
     assert "gone" not in caught.value.render()
+
+
+def test_a_mirror_out_of_reach_is_one_fault_however_many_packages_are_wanted(
+    store: BlobStore, debs: tuple[LockedDeb, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch.time, "sleep", lambda _: None)
+
+    def refuse(url: str) -> None:
+        raise FetchError.of("the mirror did not deliver: Connection refused", at=url, hint="check the network")
+
+    monkeypatch.setattr(fetch, "open_url", refuse)
+    mirrors = Mirrors(roots={MAIN: ("http://one.example/debian",), SECURITY: ("http://one.example/security",)})
+    wanted = [
+        replace(debs[0], name=f"p{number}", filename=f"pool/p{number}.deb", digest=Digest(f"{number:064x}"))
+        for number in range(29)
+    ]
+    with pytest.raises(FetchError) as caught:
+        fetch_debs(wanted, store, lambda: mirrors, remedy=REMEDY)
+    (fault,) = caught.value.faults
+    assert fault.fact == "the mirror did not deliver: Connection refused"
+    assert fault.at == "http://one.example"
+    assert fault.want == "29 packages: p0, p1, p10, p11 and 25 more"
+    assert caught.value.hint == "check the network"

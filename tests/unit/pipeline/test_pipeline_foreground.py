@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import socket
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.engine.docker import DockerEngine
 from builder.engine.namespaces import NamespaceRunner
 from builder.engine.runner import Answer, Executed, ExitState, RunOptions
 from builder.errors import EngineError, HostError
@@ -19,7 +21,7 @@ from builder.host.terminal import Terminal
 from builder.oci.config import ImageConfig
 from builder.oci.image import Image
 from builder.oci.platform import Platform
-from builder.pipeline.foreground import _join, run_in_foreground
+from builder.pipeline.foreground import _join, _start, run_in_foreground
 from builder.store.blobs import BlobStore
 from tests.support.bundles import make_bundle
 
@@ -31,7 +33,7 @@ class Container:
 
     def __init__(self, first: Sequence[str], last: Sequence[str] = (), *, code: int | None = None) -> None:
         self.first, self.last, self.code = first, last, code
-        self.readiness = iter([ConnectionError("not yet"), 503, 200])
+        self.readiness: Iterator[Exception | int] = iter([ConnectionError("not yet"), 503, 200])
         self.stopping = threading.Event()
         self.is_removed = False
 
@@ -44,7 +46,7 @@ class Container:
     def request(
         self, method: str, path: str, *, body: bytes | None, headers: Mapping[str, str], timeout: float
     ) -> Answer:
-        said = next(self.readiness)
+        said = next(self.readiness, 503)
         if isinstance(said, Exception):
             raise said
         return Answer(status=said, headers={}, body=b"", seconds=0)
@@ -76,7 +78,7 @@ class Says(io.StringIO):
     def write(self, text: str) -> int:
         written = super().write(text)
         if self.text in text:
-            signal.raise_signal(signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
         return written
 
 
@@ -137,8 +139,8 @@ def test_a_lost_container_is_the_error_that_was_met(
     run: Callable[[Container, Says], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def follow(_: Container) -> Iterator[str]:
+        yield "first words\n"
         raise EngineError.of("the engine could not give the container's output")
-        yield
 
     monkeypatch.setattr(Container, "follow", follow)
     with pytest.raises(EngineError, match="container's output"):
@@ -155,15 +157,13 @@ def test_a_port_in_use_is_said_with_the_command_for_another_one(tmp_path: Path) 
             terminal=Terminal(io.StringIO()),
             clock=Clock(),
         )
-    port = server.getsockname()[1] if server.fileno() >= 0 else 0
     assert "is taken" in str(caught.value)
     assert "make run FLAGS='--port" in str(caught.value.hint)
-    assert port == 0
 
 
 def test_a_connection_is_held_until_the_service_listens() -> None:
     inside, service = socket.socketpair()
-    attempts = iter([ConnectionRefusedError(), ConnectionRefusedError(), inside])
+    attempts: Iterator[OSError | socket.socket] = iter([ConnectionRefusedError(), ConnectionRefusedError(), inside])
 
     def connect(_: float | None) -> socket.socket:
         attempt = next(attempts)
@@ -196,10 +196,7 @@ def test_a_connection_to_a_container_that_is_gone_is_closed() -> None:
         assert client.recv(1) == b""
 
 
-def test_an_engine_with_the_port_taken_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from builder.engine.docker import DockerEngine
-    from builder.pipeline import foreground
-
+def test_an_engine_with_the_port_taken_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     def start_id(*_: object, host_port: int) -> None:
         raise EngineError.of(f"port {host_port} is taken", got="port is already allocated")
 
@@ -207,5 +204,5 @@ def test_an_engine_with_the_port_taken_says_the_same(tmp_path: Path, monkeypatch
     monkeypatch.setattr(DockerEngine, "find", lambda *_: "sha256:1")
     monkeypatch.setattr(DockerEngine, "start_id", start_id)
     with pytest.raises(HostError, match="port 8080 is taken") as caught:
-        foreground._start(engine, IMAGE, RunOptions(memory=1, cpu=1, uid=1), 8080)
+        _start(engine, IMAGE, RunOptions(memory=1, cpu=1, uid=1), 8080)
     assert caught.value.hint == "choose another with --port 8081 (make run FLAGS='--port 8081')"

@@ -193,6 +193,20 @@ def test_nobody_there_is_an_error_that_names_the_host(access: Access) -> None:
     with pytest.raises(RegistryError, match="Connection refused") as caught, Transport(host, access) as transport:
         transport.request("GET", "/v2/", scopes=(), accept=(200,))
     assert host in caught.value.render()
+    assert caught.value.hint == "check the host and port; is the registry running?"
+
+
+def test_an_unknown_host_is_to_be_checked_and_not_waited_for(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lookup(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    with (
+        pytest.raises(RegistryError, match="Name or service not known") as caught,
+        Transport("no-such-host.example", access) as transport,
+    ):
+        transport.request("GET", "/v2/", scopes=(), accept=(200,))
+    assert caught.value.hint == "check the host and port; is the registry running?"
 
 
 def test_refusals_are_not_tried_again(registry: FakeRegistry, access: Access, clock: SteppedClock) -> None:
