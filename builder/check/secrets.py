@@ -81,7 +81,9 @@ LARGEST = 1 << 20
 _HEAD = 8192
 _DEPTH = 2
 """How many folders below the bundle's own are looked into for files that lie beside."""
-_MOST_BESIDE = 2000
+_MOST_BESIDE = 1000
+_LARGEST_BESIDE = 32 << 10
+"""Files of credentials are small; samples and data beside are not read."""
 _PASSED_OVER = frozenset({".git", "__pycache__", "node_modules", "build", ".venv", "venv", "site-packages"})
 
 
@@ -241,7 +243,7 @@ def _walk(root: Path) -> Iterator[Path]:
                 }
                 if depth < 2 and not is_own:
                     todo.append((entry, depth + 1))
-            elif entry.is_file():
+            elif entry.is_file() and entry.stat().st_size <= _LARGEST_BESIDE:
                 yield entry
 
 

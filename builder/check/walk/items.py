@@ -19,6 +19,7 @@ from builder.check.walk.values import (
     Table,
     Value,
     join_values,
+    make_listing,
     options_of,
     truth,
 )
@@ -75,7 +76,7 @@ class Items(Names):
                 if items is not None:
                     items.append(value)
             elif isinstance(value, Listing) and value.items is not None and items is not None:
-                items.extend(value.items)
+                items = make_listing([*items, *value.items]).items
             else:
                 items = None
         return Listing(items)

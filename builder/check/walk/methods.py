@@ -23,6 +23,7 @@ from builder.check.walk.values import (
     Table,
     Value,
     join_values,
+    make_listing,
     text_of,
 )
 
@@ -89,7 +90,7 @@ class Methods(Libraries):
             and other.items is not None
             and not self.state.doubts
         ):
-            listing.items.extend(other.items)
+            listing.items = make_listing([*listing.items, *other.items]).items
         elif name not in {"index", "count", "copy"}:
             listing.items = None
         return Listing(list(listing.items)) if name == "copy" and listing.items is not None else UNKNOWN

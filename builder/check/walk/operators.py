@@ -12,6 +12,7 @@ from builder.check.walk.values import (
     PathObject,
     Value,
     is_assumed,
+    make_listing,
     text_of,
 )
 
@@ -24,7 +25,7 @@ def operate(left: Value, op: ast.operator, right: Value) -> Value:
         return library_calls.join_path(left, right)
     if isinstance(left, Listing) and isinstance(right, Listing) and isinstance(op, ast.Add):
         known = left.items is not None and right.items is not None
-        return Listing([*(left.items or ()), *(right.items or ())] if known else None)
+        return make_listing([*(left.items or ()), *(right.items or ())] if known else None)
     if not isinstance(left, Constant):
         return UNKNOWN
     if isinstance(op, ast.Mod) and isinstance(left.value, str):

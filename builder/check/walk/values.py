@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+MOST_ITEMS = 512
+"""A list that grows longer is not followed."""
 MOST_OPTIONS = 8
 """A value that may be more things than this is unknown."""
 
@@ -37,6 +39,11 @@ class Listing:
     """A list, tuple or set; ``items`` None once it cannot be followed."""
 
     items: list[Value] | None
+
+
+def make_listing(items: list[Value] | None) -> Listing:
+    """Return a list of these, as long as they are not too many."""
+    return Listing(items if items is not None and len(items) <= MOST_ITEMS else None)
 
 
 @dataclass(eq=False, slots=True)
