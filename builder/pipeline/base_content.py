@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from builder.base.deb import unpack_deb
@@ -34,7 +34,7 @@ class BaseContent:
 def read_base_content(layers: Iterable[Layer], debs: Iterable[LockedDeb], store: BlobStore) -> BaseContent:
     """Return what is in these layers and packages, all of which must be in the store.
 
-    What an upper layer removes of a lower one still counts as there. A layer that cannot be read counts as empty.
+    What an upper layer removes of a lower one still counts as there. Where a layer cannot be read, nothing is known.
     """
     records = Records(store.root, "content")
     libraries: set[str] = set()
@@ -43,7 +43,10 @@ def read_base_content(layers: Iterable[Layer], debs: Iterable[LockedDeb], store:
         key = {"version": _VERSION, "layer": layer.diff_id.hex}
         known = records.get(key)
         if known is None:
-            known = _facts(_layer_paths(layer, store))
+            paths = _layer_paths(layer, store)
+            if paths is None:
+                return BaseContent()
+            known = _facts(paths)
             records.put(key, known)
         libraries |= set(known["libraries"])
         modules |= set(known["modules"])
@@ -58,13 +61,12 @@ def read_base_content(layers: Iterable[Layer], debs: Iterable[LockedDeb], store:
     return BaseContent(libraries=frozenset(libraries), modules=frozenset(modules))
 
 
-def _layer_paths(layer: Layer, store: BlobStore) -> Iterator[str]:
+def _layer_paths(layer: Layer, store: BlobStore) -> list[str] | None:
     try:
         with tarfile.open(store.path(layer.descriptor.digest), "r:*") as archive:
-            for member in archive:
-                yield member.name
+            return archive.getnames()
     except (tarfile.TarError, zlib.error, EOFError, OSError):
-        return
+        return None
 
 
 def _facts(paths: Iterable[str]) -> dict[str, list[str]]:

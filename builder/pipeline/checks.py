@@ -129,7 +129,10 @@ def _content(
     ):
         left_out.append(f"what needs the base for {platform}: it is not in the store (run `kiln fetch`)")
         return BaseContent()
-    return read_base_content(layers, debs, workshop.store)
+    content = read_base_content(layers, debs, workshop.store)
+    if not content.libraries:
+        left_out.append(f"what needs the base for {platform}: its layers are compressed in a way that is not read here")
+    return content
 
 
 def _sources(bundle: Bundle, inventory: Inventory) -> dict[str, bytes]:
