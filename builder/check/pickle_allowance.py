@@ -222,7 +222,7 @@ class Allowance:
         missing = self._missing(module, root)
         if missing is not None:
             return Verdict(judgement=Judgement.MISSING, grant=Grant(Use.MADE), reason=missing)
-        found = self._definitions.find(module, name)
+        found = self._definitions.find(module, name, needs_hooks=True)
         if found.kind is Kind.CLASS and not found.hooks - {"__reduce__", "__reduce_ex__"}:
             return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.MADE))
         if found.kind is Kind.CLASS:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 import zipfile
-import zlib
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
+from builder.check.pickle_streams import ZIP_ERRORS
 from builder.check.subject import Subject
-from builder.check.wheel_index import WheelIndex, index_wheels, module_source
+from builder.check.wheel_index import WheelIndex, index_wheels
 
 _DEEPEST = 6
 """How many re-exports are followed."""
@@ -55,7 +56,7 @@ class Definitions:
     locked: frozenset[str] | None = None
     """Names of the locked distributions, where there is a lock."""
     _trees: dict[tuple[str, str], ast.Module | None] = field(default_factory=dict)
-    _binaries: dict[str, bytes] = field(default_factory=dict)
+    _archives: dict[str, _Archive] = field(default_factory=dict)
 
     @classmethod
     def of(cls, subject: Subject) -> Definitions:
@@ -82,20 +83,26 @@ class Definitions:
         """Tell whether a module, or its top-level name, is in the wheels or in the scoring code."""
         return self.is_author(module) or bool(self.distributions(module.partition(".")[0]))
 
-    def find(self, module: str, name: str) -> Definition:
-        """Look a name up in the module it is said to be in."""
-        return self._find(module, name, 0)
+    def find(self, module: str, name: str, *, needs_hooks: bool = False) -> Definition:
+        """Look a name up in the module it is said to be in; ``hooks`` are only sure to be there when asked for."""
+        return self._find(module, name, 0, needs_hooks=needs_hooks)
 
-    def _find(self, module: str, name: str, depth: int) -> Definition:
+    def _find(self, module: str, name: str, depth: int, *, needs_hooks: bool) -> Definition:
         if self.is_author(module):
             return self._in_tree(None, module, name, self._tree("", module), depth)
         owners = self.distributions(module.partition(".")[0])
         for distribution in owners:
             index = self.indexes[distribution]
             if module in index.extensions:
-                present = name.encode() in self._binary(distribution, module)
+                present = name.encode() in self._archive(distribution).extension(module)
                 return Definition(kind=Kind.EXTENSION if present else Kind.ABSENT, distribution=distribution)
             if module in index.modules:
+                source = self._archive(distribution).source(module) if not needs_hooks and "." not in name else None
+                # Most are plain classes at the top of a long file, which need no parsing to be found.
+                if source is not None and re.search(
+                    rb"^class %s\s*[(:]" % re.escape(name.encode()), source, re.MULTILINE
+                ):
+                    return Definition(kind=Kind.CLASS, distribution=distribution)
                 return self._in_tree(distribution, module, name, self._tree(distribution, module), depth)
         if owners:
             return Definition(kind=Kind.ABSENT, distribution=owners[0])
@@ -104,17 +111,17 @@ class Definitions:
     def _tree(self, distribution: str, module: str) -> ast.Module | None:
         key = (distribution, module)
         if key not in self._trees:
-            source = module_source(self.wheels[distribution], module) if distribution else self.sources.get(module)
+            source = self._archive(distribution).source(module) if distribution else self.sources.get(module)
             try:
                 self._trees[key] = ast.parse(source) if source is not None else None
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 self._trees[key] = None
         return self._trees[key]
 
-    def _binary(self, distribution: str, module: str) -> bytes:
-        if module not in self._binaries:
-            self._binaries[module] = _extension(self.wheels[distribution], module)
-        return self._binaries[module]
+    def _archive(self, distribution: str) -> _Archive:
+        if distribution not in self._archives:
+            self._archives[distribution] = _Archive(self.wheels[distribution])
+        return self._archives[distribution]
 
     def _in_tree(
         self, distribution: str | None, module: str, name: str, tree: ast.Module | None, depth: int
@@ -131,7 +138,7 @@ class Definitions:
             if isinstance(node, ast.ImportFrom) and depth < _DEEPEST and not rest:
                 source = self._imported(distribution, module, node, head)
                 if source is not None:
-                    return self._find(*source, depth + 1)
+                    return self._find(*source, depth + 1, needs_hooks=True)
         if head in _assigned(tree.body):
             return Definition(kind=Kind.OTHER, distribution=distribution)
         return Definition(kind=Kind.ABSENT, distribution=distribution)
@@ -209,13 +216,37 @@ def _nested(distribution: str | None, node: ast.ClassDef, rest: str) -> Definiti
     return Definition(kind=Kind.OTHER, distribution=distribution)
 
 
-def _extension(wheel: Path, module: str) -> bytes:
-    stem = module.replace(".", "/") + "."
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            for info in archive.infolist():
-                if info.filename.endswith(".so") and info.filename.startswith(stem):
-                    return archive.read(info)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError):
-        pass
-    return b""
+_DATA = re.compile(r"[^/]+\.data/(?:purelib|platlib)/")
+
+
+class _Archive:
+    """A wheel, its list of members read once."""
+
+    def __init__(self, wheel: Path) -> None:
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        self._contents: dict[str, bytes | None] = {}
+        try:
+            self._archive = zipfile.ZipFile(wheel)
+        except ZIP_ERRORS:
+            return
+        self._members = {_DATA.sub("", info.filename): info for info in self._archive.infolist()}
+
+    def source(self, module: str) -> bytes | None:
+        """Return the source of a module or a regular package."""
+        path = module.replace(".", "/")
+        found = self._read(f"{path}.py")
+        return self._read(f"{path}/__init__.py") if found is None else found
+
+    def extension(self, module: str) -> bytes:
+        """Return the bytes of a compiled module; none when it is not there."""
+        stem = module.replace(".", "/") + "."
+        name = next((name for name in self._members if name.startswith(stem) and name.endswith(".so")), "")
+        return self._read(name) or b""
+
+    def _read(self, name: str) -> bytes | None:
+        if name not in self._contents:
+            try:
+                self._contents[name] = self._archive.read(self._members[name]) if name in self._members else None
+            except ZIP_ERRORS:
+                self._contents[name] = None
+        return self._contents[name]

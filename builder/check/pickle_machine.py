@@ -122,6 +122,8 @@ _NAME: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _INT: Final = re.compile(rb"-?(?:0|[1-9][0-9]{0,4000})")
 _LONG: Final = re.compile(rb"-?(?:0|[1-9][0-9]{0,4000})L?")
 _FLOAT: Final = re.compile(rb"-?(?:[0-9]+(?:\.[0-9]*)?(?:e[-+]?[0-9]+)?|inf|nan)")
+_WORD: Final = struct.Struct("<I")
+_QUAD: Final = struct.Struct("<Q")
 _LONGEST_LINE: Final = 1 << 24
 _HIGHEST_MEMO: Final = 1 << 31
 
@@ -150,7 +152,7 @@ class _Machine:
             if self.position == self.frame_end:
                 self.frame_end = None
             self.at = self.position
-            code = self.take(1)[0]
+            code = self.byte()
             if code == 0x2E:
                 break
             handler = _HANDLERS.get(code)
@@ -189,11 +191,15 @@ class _Machine:
     def take(self, size: int) -> bytes:
         """Return the next ``size`` bytes."""
         start = self.skip(size)
-        return bytes(self.buffer[start : start + size])
+        return self.buffer[start : start + size]
 
-    def number(self, layout: str) -> int:
-        """Return the next number, little endian unless the layout says otherwise."""
-        (value,) = struct.unpack(layout, self.take(struct.calcsize(layout)))
+    def byte(self) -> int:
+        """Return the next byte."""
+        return self.buffer[self.skip(1)]
+
+    def number(self, layout: struct.Struct) -> int:
+        """Return the next number."""
+        (value,) = layout.unpack(self.take(layout.size))
         if value < 0:
             raise self.refusal("a size or an index is negative")
         return int(value)
@@ -355,7 +361,7 @@ def _opcode(code: str) -> Callable[[_Handler], _Handler]:
 def _proto(m: _Machine) -> None:
     if m.at != m.reading.start:
         m.object("PROTO stands anywhere but at the start")
-    m.protocol = m.number("<B")
+    m.protocol = m.byte()
     m.reading.protocol = max(m.reading.protocol, m.protocol)
     if m.protocol > 5:
         raise m.refusal(f"pickle protocol {m.protocol} does not exist")
@@ -365,7 +371,7 @@ def _proto(m: _Machine) -> None:
 def _frame(m: _Machine) -> None:
     if m.frame_end is not None:
         raise _RefusedError(m.at, "a frame begins inside of a frame", is_ambiguous=True)
-    size = m.number("<Q")
+    size = m.number(_QUAD)
     if size > m.size - m.position:
         raise m.refusal("a frame is longer than the stream")
     m.frame_end = m.position + size
@@ -415,20 +421,28 @@ def _written(m: _Machine, form: re.Pattern[bytes], line: bytes, convert: Callabl
     return convert(line)
 
 
-def _fixed(code: str, layout: str) -> None:
+@_opcode("K")
+def _binint1(m: _Machine) -> None:
+    m.push(m.byte())
+
+
+def _fixed(code: str, written: str) -> None:
+    layout = struct.Struct(written)
+
     @_opcode(code)
     def handle(m: _Machine) -> None:
-        (value,) = struct.unpack(layout, m.take(struct.calcsize(layout)))
+        (value,) = layout.unpack(m.take(layout.size))
         m.push(value)
 
 
 _fixed("J", "<i")
-_fixed("K", "<B")
 _fixed("M", "<H")
 _fixed("G", ">d")
 
 
-def _long_of(code: str, layout: str) -> None:
+def _long_of(code: str, written: str) -> None:
+    layout = struct.Struct(written)
+
     @_opcode(code)
     def handle(m: _Machine) -> None:
         m.push(int.from_bytes(m.take(m.number(layout)), "little", signed=True))
@@ -446,7 +460,9 @@ def _string(m: _Machine) -> None:
     m.push(OldText(line[1:-1]))
 
 
-def _old_string(code: str, layout: str) -> None:
+def _old_string(code: str, written: str) -> None:
+    layout = struct.Struct(written)
+
     @_opcode(code)
     def handle(m: _Machine) -> None:
         m.push(OldText(m.take(m.number(layout))))
@@ -464,7 +480,9 @@ def _unicode(m: _Machine) -> None:
         raise m.refusal("text is not what its encoding allows") from None
 
 
-def _text(code: str, layout: str) -> None:
+def _text(code: str, written: str) -> None:
+    layout = struct.Struct(written)
+
     @_opcode(code)
     def handle(m: _Machine) -> None:
         try:
@@ -473,12 +491,21 @@ def _text(code: str, layout: str) -> None:
             raise m.refusal("text is not UTF-8") from None
 
 
-_text("\x8c", "<B")
+@_opcode("\x8c")
+def _short_text(m: _Machine) -> None:
+    try:
+        m.push(m.take(m.byte()).decode("utf-8", "surrogatepass"))
+    except UnicodeDecodeError:
+        raise m.refusal("text is not UTF-8") from None
+
+
 _text("X", "<I")
 _text("\x8d", "<Q")
 
 
-def _bytes(code: str, layout: str) -> None:
+def _bytes(code: str, written: str) -> None:
+    layout = struct.Struct(written)
+
     @_opcode(code)
     def handle(m: _Machine) -> None:
         size = m.number(layout)
@@ -616,12 +643,12 @@ def _put(m: _Machine) -> None:
 
 @_opcode("q")
 def _binput(m: _Machine) -> None:
-    m.memoise(m.number("<B"))
+    m.memoise(m.byte())
 
 
 @_opcode("r")
 def _long_binput(m: _Machine) -> None:
-    m.memoise(m.number("<I"))
+    m.memoise(m.number(_WORD))
 
 
 @_opcode("\x94")
@@ -636,12 +663,12 @@ def _get(m: _Machine) -> None:
 
 @_opcode("h")
 def _binget(m: _Machine) -> None:
-    m.recall(m.number("<B"))
+    m.recall(m.byte())
 
 
 @_opcode("j")
 def _long_binget(m: _Machine) -> None:
-    m.recall(m.number("<I"))
+    m.recall(m.number(_WORD))
 
 
 def _index(m: _Machine) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from builder.check.artifacts.archives import is_safetensors, read_hdf5, read_safetensors, read_zip
@@ -31,6 +32,13 @@ class Reading:
 
 def read_artifact(path: Path) -> Reading:
     """Read one model file. OSError when it cannot be opened; anything wrong inside of it is the ``problem``."""
+    state = path.stat()
+    return _remembered(path, (state.st_size, state.st_mtime_ns, state.st_ino))
+
+
+@lru_cache(maxsize=32)
+def _remembered(path: Path, _: tuple[int, ...]) -> Reading:
+    """Several rules ask about one file; it is read again when it has changed."""
     with opened(path) as buffer:
         return read_bytes(buffer, path.name)
 
