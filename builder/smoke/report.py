@@ -211,7 +211,8 @@ class SmokeReport:
         for test in self.tests:
             mark = f"{green}✓{plain}" if test.passed else f"{red}✗{plain}"
             status = str(test.status or "")
-            lines.append(f"{mark} {test.name:<{width}}  {status:>3}  {faint}{_duration(test.seconds):>8}{plain}")
+            time = "" if test.seconds is None else f"  {faint}{_duration(test.seconds):>8}{plain}"
+            lines.append(f"{mark} {test.name:<{width}}  {status:>3}{time}".rstrip())
             for part in test.differences:
                 lines.append(f"    {part.at}")
                 lines.append(f"      want {printable(part.want)}")
@@ -257,9 +258,7 @@ def _hint(report: SmokeReport) -> str:
     return "mend the bundle, or the expectation if it is what is wrong, and build again"
 
 
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
+def _duration(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 

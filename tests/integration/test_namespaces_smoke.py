@@ -173,3 +173,15 @@ def test_an_unhelpful_refusal_fails(store: BlobStore, python: Layer) -> None:
     program = tiny.SERVICE.replace('{"error": message, "faults": [{"message": message}]}', '{"error": "bad"}')
     report = smoke(store, python, bundle_of(), program)
     assert [test.name for test in report.failures] == ["refuses a malformed body"]
+
+
+def test_an_image_that_was_prepared_is_not_unpacked_again(store: BlobStore, python: Layer) -> None:
+    image = tiny.image_of(python, store, tiny.SERVICE + "\n# prepared")
+    prepared: list[str] = []
+    unpacked: list[str] = []
+    runner = NamespaceRunner(store, progress=unpacked.append)
+    runner.prepare(image, progress=prepared.append)
+    digests = {dialect: image.manifest(dialect).descriptor.digest for dialect in ManifestFormat}
+    assert run_smoke(bundle_of(), image, runner, reference="adder:1.0.0", manifest_digests=digests).passed
+    assert len(prepared) == len(image.layers)
+    assert unpacked == []

@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from runtime_service import NUMBER_SCHEMA, Service, make_root, running
@@ -200,6 +201,38 @@ def test_metrics_count_requests_by_route_and_code(service: Service) -> None:
     assert page.headers["content-type"].startswith("text/plain; version=0.0.4")
     for name in ("kiln_queue_seconds", "kiln_batch_records", "kiln_worker_restarts_total", "kiln_requests_in_flight"):
         assert f"# TYPE {name} " in page.body.decode()
+
+
+PROBES = ("/livez", "/readyz", "/metrics")
+
+
+def read_access(service: Service) -> set[str]:
+    return {line["path"] for line in service.log() if line["logger"] == "kiln.access"}
+
+
+def test_answers_of_probes_are_not_logged(service: Service) -> None:
+    for path in PROBES:
+        service.get(path)
+        service.request("POST", path, b"")  # refused, and still no more than a probe
+    service.get("/a-last-route")
+    service.find_log(logger="kiln.access", path="/a-last-route")
+    assert not read_access(service) & set(PROBES)
+
+
+def test_answers_of_probes_are_logged_when_all_are_asked_for(tmp_path: Path) -> None:
+    with running(make_root(tmp_path / "root"), KILN_ACCESS_LOG="all") as service:
+        for path in PROBES:
+            service.get(path)
+            assert service.find_log(logger="kiln.access", path=path)["level"] == "info"
+
+
+def test_every_log_line_is_compact_whoever_wrote_it(tmp_path: Path) -> None:
+    script = "def load(d):\n    print('loading it')\ndef predict(m, records):\n    return [1 for _ in records]\n"
+    with running(make_root(tmp_path / "root", script)) as service:
+        service.find_log(logger="stdout")
+        service.find_log(message="model loaded")
+        lines = service.read_log().splitlines()
+    assert lines == [json.dumps(json.loads(line), ensure_ascii=False, separators=(",", ":")) for line in lines]
 
 
 def test_the_server_stays_small(service: Service) -> None:
