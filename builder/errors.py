@@ -23,11 +23,13 @@ class Fault:
     at: str | None = None
     want: str | None = None
     got: str | None = None
+    fix: str | None = None
+    """What to do about this fault alone, where several faults of an error need different things."""
 
     def lines(self) -> Iterable[str]:
         """Yield the fault as it is shown, one labelled line for each part that is known."""
         yield self.fact
-        for label, value in (("at  ", self.at), ("want", self.want), ("got ", self.got)):
+        for label, value in (("at  ", self.at), ("want", self.want), ("got ", self.got), ("fix ", self.fix)):
             if value is not None:
                 first, *rest = value.splitlines() or [""]
                 yield f"  {label} {first}"
@@ -69,7 +71,8 @@ class KilnError(Exception):
             "error": type(self).__name__,
             "exit_code": self.exit_code,
             "faults": [
-                {"fact": fault.fact, "at": fault.at, "want": fault.want, "got": fault.got} for fault in self.faults
+                {"fact": fault.fact, "at": fault.at, "want": fault.want, "got": fault.got, "fix": fault.fix}
+                for fault in self.faults
             ],
             "hint": self.hint,
         }

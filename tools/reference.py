@@ -40,7 +40,7 @@ Every kind of failure has a code of its own, so that a script can tell them apar
 | 130 | | interrupted; nothing half-written was kept |
 
 With `--json` the error is also one JSON object on stdout: `error`, `exit_code`, `hint`, and `faults`, each with `fact`,
-`at`, `want` and `got`.
+`at`, `want`, `got` and `fix`.
 """
 
 

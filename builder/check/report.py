@@ -75,7 +75,7 @@ def failure(report: CheckReport) -> CheckFailedError:
             Fault(
                 fact=f"{finding.message} ({finding.rule.id} {finding.rule.name})",
                 at=str(finding.place),
-                want=finding.remedy,
+                fix=finding.remedy,
             )
             for finding in report.findings
             if finding.severity is Level.ERROR

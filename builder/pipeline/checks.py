@@ -9,6 +9,7 @@ from typing import Any
 from builder import __version__
 from builder.base.model import LockedDeb
 from builder.bundle.model import Bundle, Inventory
+from builder.check.finding import Level
 from builder.check.report import CheckReport, failure
 from builder.check.rules import RULES
 from builder.check.run import check as apply_rules
@@ -49,6 +50,8 @@ def require_sound(
 ) -> None:
     """Check a bundle that is about to be built: tell warnings, and raise a CheckFailedError when there are errors."""
     report = _report(workshop, bundle, inventory, lock=lock, platforms=platforms, left_out=[])
+    if notes := sum(finding.severity is Level.NOTE for finding in report.findings):
+        workshop.terminal.say(f"  {notes} note{'s'[: notes != 1]}: `kiln check {bundle.root}` tells")
     for warning in report.warnings:
         workshop.terminal.warn(f"{warning.place}: {warning.message} ({warning.rule.id}); {warning.remedy}")
     if not report.passed():

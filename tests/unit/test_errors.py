@@ -43,7 +43,7 @@ def test_an_error_can_be_read_by_a_program() -> None:
     assert told == {
         "error": "BundleError",
         "exit_code": 3,
-        "faults": [{"fact": "unknown key", "at": None, "want": None, "got": "pth"}],
+        "faults": [{"fact": "unknown key", "at": None, "want": None, "got": "pth", "fix": None}],
         "hint": "h",
     }
 

@@ -69,4 +69,4 @@ def test_what_stops_a_build_names_every_error() -> None:
     assert error.exit_code == 20
     assert [fault.at for fault in error.faults] == ["score.py:3:5", "b.py:3"]
     assert error.faults[0].fact == "this is wrong (KILN901 made-up-901)"
-    assert error.faults[0].want == "change it"
+    assert error.faults[0].fix == "change it"
