@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,10 +65,7 @@ def compile_stdlib_entries(
 def _compile(
     sources: Sequence[Entry], *, interpreter: str, host_tree: Sequence[Entry], host: Platform, store: BlobStore
 ) -> dict[str, Any]:
-    with store_faults("write to the store", store.root):
-        (store.root / "aside").mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(dir=store.root / "aside", prefix="stdlib-"))
-    try:
+    with store.folder("stdlib") as work:
         with store_faults("write to the store", work):
             root = work / "root"
             _materialise(
@@ -87,8 +82,6 @@ def _compile(
         return _pack(
             [(path, work / "out" / path) for path, job in zip(paths, jobs, strict=True) if job[1] in done], store
         )
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _run(root: Path, interpreter: str, host: Platform, jobs: list[list[str]]) -> set[str]:

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -25,6 +26,9 @@ from builder.oci.entry import CHUNK
 
 _SEALED = 946_684_800_000_000_000
 """Nanoseconds since 1970: the time of change of blobs whose bytes are what their name says."""
+
+_HELD = "held-"
+"""Begins the names of folders that are locked while somebody uses them."""
 
 _MINUTE = 60
 _DAY = 24 * 3600
@@ -188,13 +192,40 @@ class BlobStore:
             except OSError:
                 _copy(source, destination)
 
+    @contextmanager
+    def folder(self, name: str) -> Iterator[Path]:
+        """Lend a new folder, which is gone afterwards however the block is left, even by Ctrl-C pressed twice.
+
+        What a process that was killed in between leaves is swept once nobody holds it any more.
+        """
+        path = self._aside / f"{_HELD}{name}-{secrets.token_hex(8)}"
+        descriptor = -1
+        try:
+            with store_faults("write to the store", self.root):
+                path.mkdir(parents=True, mode=0o700)
+                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+                with suppress(OSError):  # a file system without locks goes by age
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield path
+        finally:
+            try:
+                shutil.rmtree(path, ignore_errors=True)
+            except KeyboardInterrupt:
+                shutil.rmtree(path, ignore_errors=True)
+                raise
+            finally:
+                if descriptor >= 0:
+                    os.close(descriptor)
+
     def sweep(self) -> None:
-        """Remove what builds that were killed left aside: files nobody writes any more, folders a day after."""
+        """Remove what builds that were killed left aside: what nobody holds any more, and all a day after."""
         with suppress(OSError):
             for path in self._aside.iterdir():
                 age = time.time() - path.lstat().st_mtime
-                if path.is_dir() and age > _DAY:
-                    shutil.rmtree(path, ignore_errors=True)
+                if path.is_dir():
+                    is_left = age > _MINUTE and path.name.startswith(_HELD) and not _is_held(path)
+                    if is_left or age > _DAY:
+                        shutil.rmtree(path, ignore_errors=True)
                 elif path.is_file() and age > _MINUTE and (age > _DAY or not _is_held(path)):
                     path.unlink(missing_ok=True)
 
@@ -212,12 +243,14 @@ class BlobStore:
 
 
 def _is_held(path: Path) -> bool:
-    """Tell whether a process has this file locked."""
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
+    """Tell whether a process has this file or folder locked."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
     return False
 
 

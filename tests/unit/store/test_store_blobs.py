@@ -3,8 +3,12 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import shutil
+import subprocess
+import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -240,6 +244,48 @@ def test_what_a_killed_build_left_is_swept_and_what_is_being_written_stays(store
         store.sweep()
         assert {path.name for path in aside.iterdir()} == {"fresh", "folder", held.name}
     assert store.has(writer.digest)
+
+
+def test_a_lent_folder_is_gone_however_its_use_ends(store: BlobStore) -> None:
+    for failure in (None, ValueError(), KeyboardInterrupt()):
+        with suppress(ValueError, KeyboardInterrupt), store.folder("work") as folder:
+            (folder / "inner").mkdir()
+            (folder / "inner" / "file").touch()
+            if failure:
+                raise failure
+        assert list((store.root / "aside").iterdir()) == []
+
+
+def test_a_lent_folder_is_gone_when_even_its_removal_was_interrupted(
+    store: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = shutil.rmtree
+    interruptions = iter([KeyboardInterrupt()])
+
+    def rmtree(path: Path, *, ignore_errors: bool) -> None:
+        for interruption in interruptions:
+            raise interruption
+        remove(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    with pytest.raises(KeyboardInterrupt), store.folder("work") as folder:
+        (folder / "file").touch()
+    assert not folder.exists()
+
+
+def test_a_lent_folder_of_a_killed_process_is_swept_and_one_in_use_stays(store: BlobStore) -> None:
+    program = (
+        "import sys, os, signal; from pathlib import Path; from builder.store.blobs import BlobStore\n"
+        "with BlobStore(Path(sys.argv[1])).folder('work'): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", program, store.root], check=False)
+    (left,) = (store.root / "aside").iterdir()
+    with store.folder("work") as used:
+        for path in (left, used):
+            os.utime(path, (time.time() - 3600,) * 2)
+        store.sweep()
+        assert not left.exists()
+        assert used.exists()
 
 
 def test_a_store_without_anything_aside_is_swept_quietly(store: BlobStore) -> None:
