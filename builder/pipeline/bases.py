@@ -106,11 +106,13 @@ def assembled_layer(
 
 
 def _recall(record: Any, workshop: Workshop) -> Layer | None:
-    if record is None or not workshop.store.has(Digest.parse(record["digest"])):
+    try:
+        layer = Layer(
+            descriptor=Descriptor.from_dict(record), diff_id=Digest.parse(record["diff_id"]), title=record["title"]
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):  # lost, or of another release: it is made again
         return None
-    return Layer(
-        descriptor=Descriptor.from_dict(record), diff_id=Digest.parse(record["diff_id"]), title=record["title"]
-    )
+    return layer if workshop.store.has(layer.descriptor.digest) else None
 
 
 def _refuse_missing_debs(image: BaseImage, platform: Platform, workshop: Workshop) -> None:
