@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from builder.check.pickle_classes import Definition, Definitions, Kind
-from builder.check.pickle_machine import Build, Call, Event, Fill, Outside
+from builder.check.pickle_reading import Build, Call, Event, Fill, Outside
 from builder.check.pickle_tables import CLASS_FIRST, FAMILIES, MOVED, NEVER_WHOLE, REASONS, TABLE, Grant, Use
 from builder.check.pickle_values import Global, Instance, Mapping, OldText, Persistent, Value
 

@@ -11,7 +11,8 @@ from builder.check.artifact_rules import MISSING
 from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.pickle_allowance import NOT_LOCKED, Allowance, Judgement, Objection
 from builder.check.pickle_classes import Definitions
-from builder.check.pickle_machine import Event, PickleReading, read_pickle
+from builder.check.pickle_machine import read_pickle
+from builder.check.pickle_reading import Event, PickleReading
 from builder.check.pickle_streams import Damage, Loader, Stream, find_streams, opened
 from builder.check.pickle_values import Buffer, Bytes, Global, Instance
 from builder.check.subject import Subject

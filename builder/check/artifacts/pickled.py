@@ -10,7 +10,7 @@ from builder.check.artifacts.catboost import read_catboost
 from builder.check.artifacts.lightgbm import is_lightgbm, read_lightgbm
 from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, UnreadableError
 from builder.check.artifacts.xgboost import is_xgboost, read_xgboost
-from builder.check.pickle_machine import Call, Outside, PickleReading
+from builder.check.pickle_reading import Call, Outside, PickleReading
 from builder.check.pickle_tables import MOVED
 from builder.check.pickle_values import Array, Bytes, Collection, Global, Instance, Mapping, OldText, Value, walk
 

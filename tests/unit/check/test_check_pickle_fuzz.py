@@ -93,7 +93,7 @@ def trapped_unpickler(base: Any, content: bytes, asked: list[tuple[str, str]]) -
 
 
 @pytest.mark.parametrize("base", [pickle.Unpickler, pickle._Unpickler])
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=800, deadline=None, suppress_health_check=list(HealthCheck))
 @given(content=PROGRAMS)
 def test_an_accepted_program_asks_python_for_nothing_but_what_was_seen_and_allowed(base: Any, content: bytes) -> None:
     screening = screen_bytes(content, "model.pkl", allowance)

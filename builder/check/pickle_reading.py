@@ -1,0 +1,71 @@
+"""What following a pickle finds: what loading it would do, in order, and the fault that ends it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from builder.check.pickle_values import Global, Instance, Persistent, Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """What loading would call: ``callee(…)``, or ``cls.__new__(cls, …)`` where the instance says it is no call."""
+
+    offset: int
+    opcode: str
+    instance: Instance
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Build:
+    """A state that loading would give an object: ``__setstate__``, or its attributes."""
+
+    offset: int
+    target: Value
+    state: Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fill:
+    """Items that loading would put into an object that is no plain list, dict or set: its own methods are called."""
+
+    offset: int
+    opcode: str
+    target: Instance
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outside:
+    """An object that loading would ask the loader's ``persistent_load`` for."""
+
+    offset: int
+    persistent: Persistent
+
+
+Event = Global | Call | Build | Fill | Outside
+"""What loading would do beyond building plain data, in the order it would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a stream cannot be followed any further."""
+
+    offset: int
+    text: str
+    is_ambiguous: bool = False
+    """Frames and opcodes do not fit, and what Python then reads depends on how its file is buffered."""
+
+
+@dataclass(slots=True)
+class PickleReading:
+    """What following one pickle gave: up to its STOP, or to the fault that ends it."""
+
+    start: int
+    end: int = 0
+    value: Value = None
+    protocol: int = 0
+    """The highest that was met; a nested pickle has its own."""
+    events: list[Event] = field(default_factory=list)
+    fault: Fault | None = None
+    arrays: int = 0
+    """How many arrays lay beside the opcodes, as joblib writes them."""
