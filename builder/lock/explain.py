@@ -7,8 +7,8 @@ is read; when it cannot be read either, it is shown as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from packaging.utils import canonicalize_name
 
@@ -25,6 +25,8 @@ _EDGE = re.compile(
     rf"(?P<spec>{_SPEC})(?=[\s,.]|$)"
 )
 _SENTENCE = re.compile(r"(?<=\.)\s+(?=And because |Because |hint:)")
+_HINT = re.compile(r"^\s*hint:", re.MULTILINE)
+"""uv's own hints come last, and speak of its options."""
 _Edge = tuple[str, str, str]
 _NETWORK = re.compile(
     r"Failed to fetch|error sending request|dns error|tcp connect error|NewConnectionError|ConnectTimeoutError|"
@@ -36,6 +38,16 @@ _REFUSED = re.compile(
     r"\b(?:401|403|407) (?:Client Error|Error|Unauthorized|Forbidden|Proxy)|[Cc]redentials not correct|"
     r"lack of valid authentication|User for .* not provided"
 )
+_HOST = re.compile(r"host='(?P<host>[^']+)', port=(?P<port>\d+)|https?://(?:[^/@\s]*@)?(?P<netloc>[^/\s'\"`)]+)")
+_CAUSE = re.compile(
+    r"\[Errno -?\d+\] (?P<errno>[^\"'()\\]+)|"
+    r"(?P<tls>(?:certificate verify failed|invalid peer certificate)[^\"'()]*)|"
+    r"(?P<other>Read timed out|Cannot connect to proxy|Remote end closed connection|Network connectivity is disabled)|"
+    r"cause: (?P<cause>[^()]+)(?: \(os error \d+\))?$"
+)
+_FEW = 5
+_VERSIONS = re.compile(rf"requirement (?P<name>{_NAME})[^\n]*? \(from versions: (?P<versions>[^)\n]+)\)")
+_DIRECT = re.compile(rf"^(?P<child>{_NAME}).* by {AUTHOR}(?: → (?P<parent>{_NAME}))?", re.MULTILINE)
 _FULL = re.compile(r"No space left on device|Disk quota exceeded")
 
 
@@ -46,6 +58,8 @@ class _Reason:
     want: Callable[[str, str, Target], str]
     hint: Callable[[str, str], str]
 
+
+_REQUIRED = f"required by {AUTHOR} → "
 
 _REASONS = (
     _Reason(
@@ -102,6 +116,7 @@ def explain_refusal(text: str, target: Target) -> KilnError:
     shown = redact(trim(text))
     if trouble := explain_trouble(shown):
         return trouble
+    shown = _HINT.split(shown, maxsplit=1)[0].rstrip()
     flat = " ".join(shown.split())
     edges, direct = _graph(flat)
     for reason in _REASONS:
@@ -151,7 +166,7 @@ def explain_trouble(text: str) -> KilnError | None:
     if _NETWORK.search(shown):
         return FetchError.of(
             "the package index could not be reached",
-            got=shown,
+            got=_causes(shown),
             hint="look at the network, the proxy and pip's settings (pip config list), then run the command again",
         )
     return None
@@ -185,8 +200,56 @@ def _conflict(shown: str, flat: str, edges: list[_Edge], direct: dict[str, str],
                 got="\n".join([*demands, "", shown]),
             )
         )
-    names = sorted({parent for who in contested.values() for parent in who if parent != AUTHOR})
-    return ResolutionError(faults, hint=f"loosen or change the required version of {', '.join(names) or 'one of them'}")
+    asking = set()
+    for child, who in contested.items():
+        for parent in who:
+            name = child if parent == AUTHOR else _chain(parent, edges, direct)[1]
+            asking.add(f"{name}{direct.get(name, '')}")
+    return ResolutionError(faults, hint=f"loosen or change the required version of {', '.join(sorted(asking))}")
+
+
+def located(error: ResolutionError, places: Mapping[str, str]) -> ResolutionError:
+    """Return the error with the lines of the author's requirements that it is about, by ``places``: name to line."""
+    return ResolutionError([_at_line(fault, places) for fault in error.faults], hint=error.hint)
+
+
+def _at_line(fault: Fault, places: Mapping[str, str]) -> Fault:
+    at = fault.at or ""
+    if at.startswith(_REQUIRED):
+        names = [at.removeprefix(_REQUIRED).split(" ")[0]]
+    else:
+        names = [match["parent"] or match["child"] for match in _DIRECT.finditer(fault.got or "")]
+    lines = list(dict.fromkeys(places[name] for name in map(canonicalize_name, names) if name in places))
+    return replace(fault, at=f"{', '.join(lines)}: {at}") if lines else fault
+
+
+def with_versions(error: ResolutionError, text: str) -> ResolutionError:
+    """Return the error with the newest versions there are, when ``text`` is pip's and tells those of its package."""
+    for match in _VERSIONS.finditer(text):
+        name = canonicalize_name(match["name"])
+        versions = [version.strip() for version in match["versions"].split(",")]
+        if error.faults[0].fact.startswith(f"no version of {name} ") and versions != ["none"]:
+            newest = ", ".join(versions[-_FEW:])
+            return ResolutionError(error.faults, hint=f"{error.hint or ''}; the newest are {newest}".lstrip("; "))
+    return error
+
+
+def _causes(shown: str) -> str:
+    """Return one line for each host with the last cause that was given for it, of pages of retries."""
+    causes: dict[str, str] = {}
+    host = ""
+    for line in shown.splitlines():
+        for found in _HOST.finditer(line):
+            port = found["port"] or ""
+            host = found["netloc"] or f"{found['host']}{'' if port in ('80', '443') else f':{port}'}"
+        for cause in _CAUSE.finditer(line):
+            words = cause[cause.lastgroup or 0].strip().rstrip(".:")
+            if host and not words.startswith("Failed to fetch"):
+                causes[host] = words
+    if causes:
+        return "\n".join(f"{host}: {cause}" for host, cause in sorted(causes.items()))
+    told = [line.strip() for line in shown.splitlines() if not line.lstrip().startswith(("Discarding", "Looking in"))]
+    return "\n".join(told[-_FEW:])
 
 
 def _graph(flat: str) -> tuple[list[_Edge], dict[str, str]]:

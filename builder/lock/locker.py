@@ -8,11 +8,13 @@ from functools import cache
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from builder.base.model import LockedBase, LockedDeb
 from builder.bundle.model import Bundle, BundleFile
 from builder.errors import BaseImageError, Fault, LockDriftError, ResolutionError
 from builder.lock.closure import missing_dependencies
+from builder.lock.explain import located
 from builder.lock.inputs import collect_inputs, deep_checksum
 from builder.lock.model import Lock, LockedPlatform, LockedWheel
 from builder.lock.pins import Pin, PinError, merge_pins, parse_pins, pins_for, render_pins
@@ -63,7 +65,10 @@ def lock_bundle(
     targets = [_target(base, platform) for platform in bundle.environment.platforms]
     wanted = tuple(Requirement(line) for line in bundle.environment.requirements)
     kept = _kept(previous)
-    chosen = _choose(wanted, targets, kept, store, progress)
+    try:
+        chosen = _choose(wanted, targets, kept, store, progress)
+    except ResolutionError as error:
+        raise located(error, _places(bundle)) from error
     text = render_pins(merge_pins([(target, _hashed(pins, wheels)) for target, pins, wheels in chosen]), targets)
     platforms = []
     for target, _, wheels in chosen:
@@ -135,6 +140,21 @@ def _choose_one(
         if not faults:
             return target, pins, wheels
     raise ResolutionError(faults, hint="require these packages by name and version in the bundle's requirements")
+
+
+def _places(bundle: Bundle) -> dict[str, str]:
+    """Return where each of the author's requirements is written, by normalised name; none where it cannot be told."""
+    file = bundle.environment.requirements_file or "bundle.yaml"
+    try:
+        lines = (bundle.root / file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    places: dict[str, str] = {}
+    for requirement in bundle.environment.requirements:
+        numbers = (number for number, line in enumerate(lines, start=1) if requirement in line)
+        if number := next(numbers, None):
+            places[canonicalize_name(Requirement(requirement).name)] = f"{file}:{number}"
+    return places
 
 
 def _prefer(first: Sequence[Pin], second: Sequence[Pin]) -> tuple[Pin, ...]:

@@ -15,7 +15,7 @@ from uv import find_uv_bin
 
 from builder.errors import KilnError, ResolutionError
 from builder.host.process import run
-from builder.lock.explain import explain_refusal, explain_trouble
+from builder.lock.explain import explain_refusal, explain_trouble, with_versions
 from builder.lock.indexes import pip_environment, read_index_settings, uv_environment
 from builder.lock.pins import Pin, PinError, parse_pins
 from builder.lock.redaction import redact
@@ -80,7 +80,10 @@ class PipTools:
         if trouble := explain_trouble(done.stderr):
             raise trouble
         # Its refusal names one package and no chain; uv's names them all.
-        return Uv().resolve(wanted, target, preferred=preferred)
+        try:
+            return Uv().resolve(wanted, target, preferred=preferred)
+        except ResolutionError as error:
+            raise with_versions(error, done.stderr) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from builder.errors import FetchError, KilnError, ResolutionError, StoreError
-from builder.lock.explain import explain_refusal, explain_trouble
+from builder.lock.explain import explain_refusal, explain_trouble, located, with_versions
 from builder.lock.target import Target
 from tests.support.bundles import AMD64
 
@@ -28,6 +28,11 @@ error: No solution found when resolving dependencies
 can conclude that your requirements and pandas>=3.1.1 are incompatible.
          And because you require pandas==3.1.1, we can conclude that your requirements are unsatisfiable.
 """
+NO_SUCH_VERSION = """\
+error: No solution found when resolving dependencies
+  cause: Because there is no version of numpy==9.9.9 and you require numpy==9.9.9, we can conclude \
+that your requirements are unsatisfiable.
+"""
 
 
 def test_range_in_the_message_is_the_authors_not_the_resolvers() -> None:
@@ -41,6 +46,75 @@ def test_conflict_is_found_through_a_marked_dependency() -> None:
     assert error.faults[0].fact == "the requirements contradict each other about numpy"
     assert "numpy==1.26.4 by requirements" in str(error.faults[0].got)
     assert "by requirements → pandas" in str(error.faults[0].got)
+    assert error.hint == "loosen or change the required version of numpy==1.26.4, pandas==3.1.1"
+
+
+def test_lines_of_the_requirements_that_contradict_each_other_are_named() -> None:
+    error = explain_refusal(MARKED_EDGE, TARGET)
+    assert isinstance(error, ResolutionError)
+    places = {"numpy": "requirements.txt:1", "pandas": "requirements.txt:2"}
+    at = str(located(error, places).faults[0].at)
+    assert at.startswith(("requirements.txt:1, requirements.txt:2: for", "requirements.txt:2, requirements.txt:1: for"))
+
+
+def test_line_of_the_requirement_that_cannot_be_had_is_named() -> None:
+    error = explain_refusal(MANY_VERSIONS, TARGET)
+    assert isinstance(error, ResolutionError)
+    (fault,) = located(error, {"numpy": "requirements.txt:3"}).faults
+    assert fault.at == "requirements.txt:3: required by requirements → numpy"
+    assert located(error, {}).faults == error.faults
+
+
+def test_a_version_that_does_not_exist_is_told_with_those_that_do() -> None:
+    error = explain_refusal(NO_SUCH_VERSION, TARGET)
+    assert isinstance(error, ResolutionError)
+    pip = (
+        "  ERROR: Could not find a version that satisfies the requirement numpy==9.9.9 (from versions: 1.0, 1.1, 2.0)\n"
+    )
+    assert str(with_versions(error, pip).hint).endswith("exists on the configured index; the newest are 1.0, 1.1, 2.0")
+    assert with_versions(error, pip.replace("numpy", "pandas")) is error
+    assert with_versions(error, "") is error
+
+
+def test_hints_of_the_resolver_are_not_shown_as_ours() -> None:
+    error = explain_refusal(MANY_VERSIONS + "\nhint: Wheels are required (i.e., with `--no-build`)\n", TARGET)
+    assert "hint:" not in str(error.faults[0].got)
+
+
+PIP_OUTAGE = """\
+Looking in links: /somewhere
+  WARNING: Retrying (Retry(total=1)) after connection broken by 'NewConnectionError("HTTPConnection(host='127.0.0.1', \
+port=1): Failed to establish a new connection: [Errno 111] Connection refused")': /simple/numpy/
+  WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError("HTTPConnection(host='127.0.0.1', \
+port=1): Failed to establish a new connection: [Errno 111] Connection refused")': /simple/scipy/
+  Discarding https://private.example/simple/a.whl: it is too old
+  WARNING: Could not fetch URL https://private.example/simple/: connection error: HTTPSConnectionPool(\
+host='private.example', port=443): Max retries exceeded with url: /simple/ (Caused by NameResolutionError("\
+HTTPSConnection(host='private.example', port=443): Failed to resolve 'private.example' ([Errno -2] Name or service \
+not known)")) - skipping
+  ERROR: Could not find a version that satisfies the requirement numpy (from versions: none)
+"""
+UV_OUTAGE = """\
+error: Request failed after 1 retry in 1.7s
+  cause: Failed to fetch: http://127.0.0.1:1/simple/numpy/
+  cause: error sending request for url (http://127.0.0.1:1/simple/numpy/)
+  cause: client error (Connect)
+  cause: tcp connect error
+  cause: Connection refused (os error 111)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (PIP_OUTAGE, "127.0.0.1:1: Connection refused\nprivate.example: Name or service not known"),
+        (UV_OUTAGE, "127.0.0.1:1: Connection refused"),
+    ],
+)
+def test_an_outage_is_one_line_for_each_host(text: str, expected: str) -> None:
+    error = explain_trouble(text)
+    assert error is not None
+    assert error.faults[0].got == expected
 
 
 def test_refusal_in_words_not_known_is_shown_as_it_is() -> None:
