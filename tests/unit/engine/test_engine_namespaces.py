@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from builder.engine.namespace_cgroups import Limits
-from builder.engine.namespaces import _demand_started, _environment, _health, _missing_limits
+from builder.engine.namespaces import _demand_started, _environment, _health, _missing_limits, is_in_chroot
 from builder.engine.runner import RunOptions
 from builder.errors import EngineError, EngineUnavailableError
 from builder.oci.config import Healthcheck, ImageConfig
@@ -79,3 +80,23 @@ def test_limits_the_kernel_does_not_keep_are_named() -> None:
 def test_whole_cores_are_kept_by_affinity() -> None:
     missing = _missing_limits(Limits(keeps_processes=True), RunOptions(memory=1, cpu=2, uid=1))
     assert [text.split()[0] for text in missing] == ["memory"]
+
+
+@pytest.mark.parametrize(
+    ("mounts", "expected"),
+    [
+        ("1 0 8:1 / / rw - ext4 /dev/x rw\n2 1 0:5 / /proc rw - proc proc rw\n", False),
+        ("1 0 0:30 /@ / rw - btrfs /dev/x rw\n", False),
+        ("1 0 8:1 /srv/chroot / rw - ext4 /dev/x rw\n", True),
+        ("2 1 0:5 / /proc rw - proc proc rw\n", True),
+    ],
+    ids=["a machine", "a machine on a subvolume", "a folder mounted on itself", "a folder"],
+)
+def test_a_chroot_is_told_by_its_root_mount(mounts: str, expected: bool, tmp_path: Path) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "mountinfo").write_text(mounts)
+    assert is_in_chroot(tmp_path) is expected
+
+
+def test_a_system_without_proc_is_taken_for_a_chroot(tmp_path: Path) -> None:
+    assert is_in_chroot(tmp_path)
