@@ -100,7 +100,7 @@ def test_a_disk_that_fills_while_a_layer_is_written(kiln: Kiln, bundle: Path, im
 
 
 def test_a_full_disk_below_the_bundle(kiln: Kiln, bundle: Path, image_id: str, tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", size="150m") as (disk, prefix):
+    with small_disk(tmp_path / "disk", size="300m") as (disk, prefix):
         copied, seen = copy(bundle, disk / "bundle"), tmp_path / "disk" / "bundle"
         ballast = fill(disk, leave=30_000_000)
         with untouched(copied / "model"):

@@ -17,7 +17,7 @@ from tests.support.small import SCORE, small_bundle, unprivileged, untouched
 
 pytestmark = [pytest.mark.engine]
 
-ENGINE_UNAVAILABLE, ENGINE, SMOKE_FAILED, HOST = 10, 11, 12, 19
+ENGINE_UNAVAILABLE, ENGINE, SMOKE_FAILED, HOST, NOT_BUILT = 10, 11, 12, 19, 21
 
 LOADS = "    return json.loads"
 
@@ -141,8 +141,9 @@ def test_nothing_was_built_yet(kiln: Kiln, tmp_path: Path) -> None:
     bundle = small_bundle(tmp_path / "bundle")
     with untouched(bundle):
         for command in (("test",), ("run",), ("push", "127.0.0.1:1/models")):
-            said = kiln(command[0], bundle, *command[1:], code=9).stderr
-            assert "hint: run `kiln build` first" in said
+            said = kiln(command[0], bundle, *command[1:], code=NOT_BUILT).stderr
+            assert "nothing was built here yet" in said
+            assert "hint: run `kiln " in said
 
 
 def test_two_tests_of_one_bundle_at_once(kiln: Kiln, good: Path) -> None:

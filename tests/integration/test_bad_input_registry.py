@@ -13,8 +13,14 @@ from tests.support.kiln import Kiln
 from tests.support.registry import FakeRegistry, error_body, fake_registry
 from tests.support.small import own_home, small_bundle, untouched
 
-STORE, REGISTRY, REGISTRY_AUTH, REFUSED, USAGE = 9, 13, 14, 15, 2
+REGISTRY, REGISTRY_AUTH, REFUSED, USAGE, NOT_BUILT = 13, 14, 15, 2, 21
 NAME = "models/small"
+HASTY = """\
+import threading
+
+wait = threading.Event.wait
+threading.Event.wait = lambda self, timeout=None: wait(self, timeout and min(timeout, 0.01))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +39,11 @@ def registry() -> Iterator[FakeRegistry]:
 
 @pytest.fixture
 def push(kiln: Kiln, bundle: Path, tmp_path: Path) -> Kiln:
-    """The command without this machine's logins."""
+    """The command without this machine's logins, and with pauses that are over at once."""
     (tmp_path / "docker").mkdir()
-    return kiln.with_environ(DOCKER_CONFIG=str(tmp_path / "docker"))
+    (tmp_path / "hasty").mkdir()
+    (tmp_path / "hasty" / "sitecustomize.py").write_text(HASTY)
+    return kiln.with_environ(DOCKER_CONFIG=str(tmp_path / "docker"), PYTHONPATH=str(tmp_path / "hasty"))
 
 
 def tagged(registry: FakeRegistry) -> set[str]:
@@ -170,7 +178,8 @@ def test_a_blob_damaged_since_the_build_is_not_pushed(
         content[1000] ^= 1
         path.unlink()
         path.write_bytes(content)
-    said = own("push", copied, f"{registry.host}/models", code=STORE).stderr
-    assert layer["digest"] in said
-    assert "kiln build" in said
+    said = own("push", copied, f"{registry.host}/models", code=NOT_BUILT).stderr
+    assert f"layer is lost: {layer['holds']}" in said
+    assert f"want {layer['digest']}" in said
+    assert "hint: run `kiln " in said
     assert not registry.manifests.get(NAME)

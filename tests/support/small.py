@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.oci.digest import Digest
-from tests.support.kiln import Kiln
+from tests.support.kiln import ROOT, Kiln
 
 BUNDLE_YAML = """\
 name: {name}
@@ -163,7 +163,7 @@ def small_disk(where: Path, *, size: str) -> Iterator[tuple[Path, tuple[str, ...
         assert holder.stdout is not None
         assert holder.stdout.readline() == "mounted\n"
         user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-        prefix = ("nsenter", "--target", str(holder.pid), "--mount", *user)
+        prefix = ("nsenter", "--target", str(holder.pid), "--mount", f"--wd={ROOT}", *user)
         yield Path(f"/proc/{holder.pid}/root{where}"), prefix
     finally:
         if holder.stdin is not None:
