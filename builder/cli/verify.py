@@ -46,7 +46,7 @@ def verify(
     """Build IMAGE again from nothing but its sources, and say: identical, or where it first differs.
 
     IMAGE is a bundle that was built, an OCI layout, a name in a registry, or a name in the container engine
-    (oci:FOLDER, docker://NAME and docker-daemon:NAME say which). A bundle's image is built again from the bundle,
+    (oci:FOLDER[:TAG], docker://NAME and docker-daemon:NAME say which). A bundle's image is built again from the bundle,
     any other from the sources it records.
     """
     workshop = pipeline.open_workshop(Terminal())

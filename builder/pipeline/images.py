@@ -25,6 +25,7 @@ from builder.store.tree import remove_tree
 LAYOUT = "oci:"
 REGISTRY = "docker://"
 ENGINE = "docker-daemon:"
+_REF_NAME = "org.opencontainers.image.ref.name"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,20 +63,18 @@ def scratch_folder(workshop: Workshop, prefix: str) -> Iterator[Path]:
 def open_image(workshop: Workshop, wanted: Wanted) -> Iterator[OpenedImage]:
     """Lend the image a name stands for.
 
-    ``oci:FOLDER``, ``docker://REGISTRY/NAME`` and ``docker-daemon:NAME`` say where it is. Without them a bundle is
-    what was built in it, another folder a layout, a name with a registry is looked up there, and any other in the
+    ``oci:FOLDER[:TAG]``, ``docker://REGISTRY/NAME`` and ``docker-daemon:NAME`` say where it is. Without them a bundle
+    is what was built in it, another folder a layout, a name with a registry is looked up there, and any other in the
     engine.
     """
     name = wanted.name
     with scratch_folder(workshop, "open") as scratch:
         if is_bundle(name):
             root = Path(name) if Path(name).is_dir() else Path(name).parent
-            yield _from_layout(name, Products(root).layout, wanted.platform, scratch)
+            yield _from_layout(name, Products(root).layout, None, wanted.platform, scratch)
         elif name.startswith(LAYOUT) or Path(name).is_dir():
-            folder = Path(name.removeprefix(LAYOUT))
-            inner = folder / "build" / "layout" if not (folder / "index.json").exists() else folder
-            inner = folder / "layout" if (folder / "layout" / "index.json").exists() else inner
-            yield _from_layout(name, inner, wanted.platform, scratch)
+            layout, tag = _layout_and_tag(name)
+            yield _from_layout(name, layout, tag, wanted.platform, scratch)
         elif (reference := _registry_reference(name)) is not None:
             yield _from_registry(workshop, reference, wanted, scratch)
         else:
@@ -83,7 +82,7 @@ def open_image(workshop: Workshop, wanted: Wanted) -> Iterator[OpenedImage]:
                 yield image
 
 
-def _from_layout(name: str, layout: Path, platform: Platform | None, scratch: Path) -> OpenedImage:
+def _from_layout(name: str, layout: Path, tag: str | None, platform: Platform | None, scratch: Path) -> OpenedImage:
     def blob(digest: Digest) -> Path:
         return layout / "blobs" / "sha256" / digest.hex
 
@@ -93,11 +92,12 @@ def _from_layout(name: str, layout: Path, platform: Platform | None, scratch: Pa
             raise StoreError.of("a blob of the layout is damaged", at=str(blob(digest)), want=str(digest))
         return content
 
+    found: dict[Platform, dict[tuple[Digest, ...], OpenedImage]] = {}
+    tags = []
     try:
-        entries = ImageIndex.decode((layout / "index.json").read_bytes()).manifests
-        found: dict[Platform, OpenedImage] = {}
-        for entry in entries:
-            if not entry.media_type.is_manifest:
+        for entry in ImageIndex.decode((layout / "index.json").read_bytes()).manifests:
+            tags.append(entry.annotations.get(_REF_NAME, ""))
+            if not entry.media_type.is_manifest or tag not in (None, tags[-1]):
                 continue
             manifest = ImageManifest.decode(checked(entry.digest))
             image = open_parts(
@@ -106,15 +106,23 @@ def _from_layout(name: str, layout: Path, platform: Platform | None, scratch: Pa
                 [(layer.digest, Slice.of(blob(layer.digest))) for layer in manifest.layers],
                 scratch,
             )
-            found.setdefault(image.platform, image)
+            identity = (image.image_id, *(layer.digest for layer in manifest.layers))
+            found.setdefault(image.platform, {})[identity] = image
     except OSError as error:
         raise StoreError.of("no built image here", at=str(layout), hint="run `kiln build` first") from error
     except ValueError as error:
         raise StoreError.of(f"not an image layout that can be read: {error}", at=str(layout)) from error
-    return _choose(found, platform, at=str(layout))
+    return _choose(found, platform, tags, at=str(layout))
 
 
-def _choose(found: dict[Platform, OpenedImage], platform: Platform | None, *, at: str) -> OpenedImage:
+def _choose(
+    found: dict[Platform, dict[tuple[Digest, ...], OpenedImage]],
+    platform: Platform | None,
+    tags: list[str],
+    *,
+    at: str,
+) -> OpenedImage:
+    """Return the one image for the platform. Two dialects of a manifest are one; two different images are a fault."""
     host = Platform.host()
     wanted = platform or (host if host in found else next(iter(found), None))
     if wanted is None or wanted not in found or (platform is None and wanted != host and len(found) > 1):
@@ -124,7 +132,27 @@ def _choose(found: dict[Platform, OpenedImage], platform: Platform | None, *, at
             want=", ".join(map(str, found)) or "an image",
             hint="name one with --platform" if found else None,
         )
-    return found[wanted]
+    images = list(found[wanted].values())
+    if len(images) > 1:
+        raise UsageError.of(
+            f"the layout has {len(images)} different images for {wanted}",
+            at=at,
+            want=f"one of: {', '.join(tags)}",
+            hint="say which: oci:FOLDER:TAG",
+        )
+    return images[0]
+
+
+def _layout_and_tag(name: str) -> tuple[Path, str | None]:
+    """Read ``oci:FOLDER[:TAG]`` or a folder; below a bundle or its build folder is a layout."""
+    text, tag = name.removeprefix(LAYOUT), None
+    if not Path(text).is_dir():
+        text, _, tag = text.rpartition(":")
+    folder = Path(text)
+    for inner in (folder, folder / "layout", folder / "build" / "layout"):
+        if (inner / "index.json").exists():
+            return inner, tag
+    return folder, tag
 
 
 def _registry_reference(name: str) -> Reference | None:

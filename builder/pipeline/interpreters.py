@@ -14,7 +14,7 @@ from builder.errors import BaseImageError
 from builder.host.process import run
 from builder.oci.image import Layer
 from builder.oci.platform import Platform
-from builder.pipeline.bases import assembled_layer, pulled_layers
+from builder.pipeline.bases import assembled_layer, pulled_layers, require_base
 from builder.pipeline.workshop import Workshop
 from builder.plan.model import Plan
 from builder.store.records import Records
@@ -40,6 +40,9 @@ def interpreter_for(plan: Plan, workshop: Workshop, *, offline: bool, progress: 
             yield known
             return
     host = _host()
+    if any(locked.platform == host for locked in plan.base.platforms):
+        # Building for another platform alone fetches nothing of this one.
+        require_base(plan.base, host, workshop, offline=offline, progress=progress)
     tree = hold_tree(layers, workshop.store, own=False, progress=progress)
     try:
         command = tree_command(tree.path, plan.base_on_platform.interpreter, host)
