@@ -77,6 +77,11 @@ class DockerEngine:
         return any("io.containerd.snapshotter" in str(value) for pair in status for value in pair)
 
     @property
+    def cuts_network(self) -> bool:
+        """False: the service is asked through a published port, so the container has a network."""
+        return False
+
+    @property
     def unapplied(self) -> tuple[str, ...]:
         """Hardening this engine's machine cannot apply."""
         missing = {
@@ -215,6 +220,9 @@ class DockerEngine:
             instance.remove()
             raise
         return instance
+
+    def _connection(self, options: RunOptions, port: str, published: tuple[str, int | None]) -> dict[str, Any]:
+        return {"ports": {port: published}} if options.network else {"network_mode": "none"}
 
     def _limits(self, options: RunOptions) -> dict[str, Any]:
         limits: dict[str, Any] = {}

@@ -75,6 +75,11 @@ class NamespaceRunner:
         return f"namespaces {platform.release()}"
 
     @property
+    def cuts_network(self) -> bool:
+        """True: every container has a network of its own with loopback alone."""
+        return True
+
+    @property
     def unapplied(self) -> tuple[str, ...]:
         """Hardening that was not applied; limits are known once something was started."""
         missing = ["no seccomp filter", *self._limits_missing]

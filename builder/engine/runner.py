@@ -25,6 +25,8 @@ class RunOptions:
     uid: int
     env: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
+    network: bool = True
+    """False cuts the network off, but for loopback; the service can then not be asked from outside."""
     health_interval: float | None = None
     """Seconds between health probes instead of the image's own, so that a test need not wait; the probe itself, its
     timeout, start period and retries stay the image's. Every runner honours it (Docker: ``healthcheck.interval`` of
@@ -98,6 +100,10 @@ class Runner(Protocol):
     @property
     def name(self) -> str:
         """``docker``, ``podman`` or ``namespaces``, with a version."""
+
+    @property
+    def cuts_network(self) -> bool:
+        """True when no container here has a network but loopback, asked or not."""
 
     @property
     def unapplied(self) -> tuple[str, ...]:

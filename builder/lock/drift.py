@@ -38,6 +38,15 @@ def explain_drift(lock: Lock, current: Mapping[str, str], requirements: str) -> 
     return (*faults, *_explain_edits(lock, requirements))
 
 
+def fits_but_for_the_model(lock: Lock, current: Mapping[str, str], requirements: str) -> bool:
+    """True when nothing but model files changed since: what was chosen for the bundle is still what it asks for."""
+
+    def chosen(inputs: Mapping[str, str]) -> dict[str, str]:
+        return {label: value for label, value in inputs.items() if not label.startswith(MODEL)}
+
+    return chosen(lock.inputs) == chosen(current) and not _explain_edits(lock, requirements)
+
+
 def check_lock(lock: Lock, current: Mapping[str, str], requirements: str, *, where: str) -> None:
     """Raise a LockDriftError with every reason why the lock does not fit; ``where`` is the bundle's folder."""
     if faults := explain_drift(lock, current, requirements):

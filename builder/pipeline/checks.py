@@ -36,9 +36,10 @@ def check(workshop: Workshop, path: Path, *, platforms: Sequence[Platform] = (),
     try:
         lock: Lock | None = stages.locked(bundle, inventory)[0]
     except LockDriftError as drift:
-        lock = None
-        facts = "; ".join(fault.fact for fault in drift.faults)
-        left_out.append(f"what needs the lock: {facts} (run `kiln lock`)")
+        lock = stages.locked_but_for_the_model(bundle, inventory)
+        if lock is None:
+            facts = "; ".join(fault.fact for fault in drift.faults)
+            left_out.append(f"what needs the lock: {facts} (run `kiln lock`)")
     if fetch and lock is not None:
         for platform in chosen:
             stages.fetch_locked(workshop, lock, platform, offline=False)

@@ -12,9 +12,9 @@ from builder.base.model import BaseKind, LockedBase, LockedDeb
 from builder.bundle.inventory import take_inventory
 from builder.bundle.model import Bundle, Inventory
 from builder.bundle.parser import load_bundle
-from builder.errors import BaseImageError, FetchError, UsageError
+from builder.errors import BaseImageError, FetchError, LockDriftError, UsageError
 from builder.host.terminal import human_size
-from builder.lock.drift import check_lock
+from builder.lock.drift import check_lock, fits_but_for_the_model
 from builder.lock.fetch import fetch_wheels, wheels_of
 from builder.lock.files import REQUIREMENTS_LOCK, read_lock
 from builder.lock.locker import inputs_of
@@ -73,12 +73,25 @@ def previous_requirements(bundle: Bundle) -> str | None:
 def locked(bundle: Bundle, inventory: Inventory) -> tuple[Lock, str]:
     """Return the lock and requirements.lock of the bundle; a LockDriftError with every reason when they do not fit."""
     lock, requirements = read_lock(bundle.root)
+    check_lock(lock, _inputs_now(bundle, inventory, lock), requirements, where=str(bundle.root))
+    return lock, requirements
+
+
+def locked_but_for_the_model(bundle: Bundle, inventory: Inventory) -> Lock | None:
+    """Return the lock when nothing but model files changed since, else None: a new model is held to the old choice."""
+    try:
+        lock, requirements = read_lock(bundle.root)
+    except LockDriftError:
+        return None
+    fits = fits_but_for_the_model(lock, _inputs_now(bundle, inventory, lock), requirements)
+    return lock if fits else None
+
+
+def _inputs_now(bundle: Bundle, inventory: Inventory, lock: Lock) -> dict[str, str]:
     base = lock.base.digest
     if lock.base.kind is BaseKind.DEBIAN and lock.base.name == bundle.environment.base:
         base = load_base(lock.base.name).digest
-    current = inputs_of(bundle, base=base, model=inventory.model, server_requirements=server_requirements())
-    check_lock(lock, current, requirements, where=str(bundle.root))
-    return lock, requirements
+    return inputs_of(bundle, base=base, model=inventory.model, server_requirements=server_requirements())
 
 
 def choose_system_packages(

@@ -20,6 +20,7 @@ from builder.smoke.comparison import Difference, shorten
 from builder.smoke.logs import find_load_fault, find_scoring_fault
 from builder.smoke.report import SmokeReport, TestResult
 from builder.smoke.scenarios import READY_PATH, BuiltIn, Kind, Scenario, scenarios_of
+from builder.smoke.unconnected import try_unconnected
 
 LOG_LINES = 40
 """Lines of the container's output that a failure shows."""
@@ -76,6 +77,9 @@ def run_smoke(
     try:
         session = _Session(bundle=bundle, image=image, instance=instance, progress=progress, uid=uid)
         session.run()
+        if not session.not_run and not runner.cuts_network:
+            limit = bundle.service.startup_timeout
+            session.tests.append(try_unconnected(image, runner, options, limit=limit))
         passed = not session.not_run and all(test.passed for test in session.tests)
         return SmokeReport(
             image_id=image.image_id,

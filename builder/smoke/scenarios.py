@@ -35,6 +35,7 @@ class BuiltIn(StrEnum):
     HEALTH = "HEALTHCHECK turns healthy"
     WRITES = "writes nothing outside /tmp"
     STOPS = "ends on SIGTERM within its grace period"
+    UNCONNECTED = "loads with the network cut"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -70,6 +70,10 @@ class BuiltByEngine:
         return self.engine.name
 
     @property
+    def cuts_network(self) -> bool:
+        return False
+
+    @property
     def unapplied(self) -> tuple[str, ...]:
         """Hardening the engine could not apply."""
         return self.engine.unapplied

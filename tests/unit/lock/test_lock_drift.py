@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from builder.errors import LockDriftError
-from builder.lock.drift import check_lock, explain_drift
+from builder.lock.drift import check_lock, explain_drift, fits_but_for_the_model
 from builder.lock.inputs import deep_checksum
 from builder.lock.model import Lock
 from builder.lock.pins import Pin, render_pins
@@ -98,3 +98,11 @@ def test_check_raises_every_reason_at_once_with_the_remedy() -> None:
     assert len(caught.value.faults) == 2
     assert "run `kiln lock examples/churn`" in str(caught.value.hint)
     assert caught.value.exit_code == 4
+
+
+def test_a_new_model_leaves_what_was_chosen_standing() -> None:
+    lock, text = locked()
+    retrained = {**INPUTS, "model model/churn.joblib": str(digest_of("new weights"))}
+    assert fits_but_for_the_model(lock, retrained, text)
+    assert not fits_but_for_the_model(lock, {**retrained, "requirement numpy": "numpy<2"}, text)
+    assert not fits_but_for_the_model(lock, retrained, text + "# edited\n")

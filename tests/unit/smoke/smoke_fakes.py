@@ -139,8 +139,13 @@ class FakeRunner:
     started: list[RunOptions] = field(default_factory=list)
     name: str = "fake 1.0"
     unapplied: tuple[str, ...] = ("no seccomp filter",)
+    cuts_network: bool = True
+    other: FakeInstance | None = None
+    """What is lent for a second start."""
 
     def start(self, image: Image, options: RunOptions) -> FakeInstance:
         self.started.append(options)
+        if self.other and len(self.started) > 1:
+            return self.other
         self.instance.uid = options.uid
         return self.instance
