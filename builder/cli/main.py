@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import re
 import signal
 import sys
@@ -66,6 +67,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit: 0 when it did what was asked, else the code of the error's class."""
     arguments = sys.argv[1:] if arguments is None else arguments
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character ends nothing
     sys.exit(_run(arguments, as_json="--json" in arguments))
 
 

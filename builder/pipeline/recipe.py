@@ -23,8 +23,8 @@ from builder.pipeline.built import Built, Made
 from builder.pipeline.checks import require_sound
 from builder.pipeline.foreground import run_in_foreground
 from builder.pipeline.freshness import open_built
-from builder.pipeline.runners import open_runner
-from builder.pipeline.workshop import NATIVE, Products, Workshop
+from builder.pipeline.runners import DOCKER, open_runner, require_engine
+from builder.pipeline.workshop import ENGINE_BUILDERS, NATIVE, Products, Workshop
 from builder.plan.model import Plan
 from builder.publish.gate import require_tested
 from builder.publish.push import PushResult, push_image, push_index
@@ -77,6 +77,8 @@ def _wheels(count: int, platform: Platform) -> str:
 def image(workshop: Workshop, path: Path, *, offline: bool, locked: bool, builder: str, runner: str) -> Made:
     """Do it all: lock if needed, build, smoke-test the exact image. A lock is never renewed when ``locked`` is said."""
     bundle = stages.load(workshop, path)
+    if runner == DOCKER or builder in ENGINE_BUILDERS:
+        require_engine()
     inventory = stages.inventory_of(workshop, bundle)
     try:
         stages.locked(bundle, inventory)

@@ -20,6 +20,12 @@ RUNNERS = (AUTO, DOCKER, NAMESPACES)
 Progress = Callable[[str], None]
 
 
+def require_engine() -> None:
+    """Raise an EngineUnavailableError now, before anything is built, when there is no engine to build or run with."""
+    with DockerEngine.connect():
+        pass
+
+
 @contextmanager
 def open_runner(choice: str, workshop: Workshop, image: Image, *, tags: tuple[str, ...]) -> Iterator[Runner]:
     """Lend the place that runs the image: the engine, with the image loaded and tagged, or this machine's namespaces.

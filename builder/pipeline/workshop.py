@@ -22,6 +22,8 @@ CLASSIC = "classic"
 BUILDKIT = "buildkit"
 BUILDAH = "buildah"
 BUILDERS = (NATIVE, DOCKER, CLASSIC, BUILDKIT, BUILDAH)
+ENGINE_BUILDERS = (DOCKER, CLASSIC, BUILDKIT)
+"""Those that need a running engine."""
 """``docker`` is BuildKit where a client can drive it, else the classic builder."""
 
 RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
