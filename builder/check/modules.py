@@ -266,17 +266,27 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def _note_call(self, node: ast.Call, name: str) -> None:
-        argument = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "name"), None)
+        argument = node.args[0] if node.args else _keyword(node, "name")
         if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
             if argument is not None:
-                self.reading.computed.append(
-                    Computed(what=f"{name}({ast.unparse(argument)})", line=node.lineno, column=node.col_offset + 1)
-                )
+                self._note_computed(node, name, argument)
             return
         module = argument.value.lstrip(".")
         up = len(argument.value) - len(module)
+        if up and name == "import_module":
+            package = node.args[1] if len(node.args) > 1 else _keyword(node, "package")
+            if isinstance(package, ast.Constant) and isinstance(package.value, str):
+                module, up = _beside(package.value, module, up)
+            elif package is not None and not _is_own_name(package):
+                self._note_computed(node, name, argument)
+                return
         if module and all(part.isidentifier() for part in module.split(".")):
             self._note(node, module, up=up, is_call=True)
+
+    def _note_computed(self, node: ast.Call, name: str, argument: ast.expr) -> None:
+        self.reading.computed.append(
+            Computed(what=f"{name}({ast.unparse(argument)})", line=node.lineno, column=node.col_offset + 1)
+        )
 
     def _note_path_assignment(self, node: ast.Assign) -> None:
         if not any(_is_sys_path(_unsliced(target)) for target in node.targets):
@@ -384,6 +394,25 @@ def _name(node: ast.expr) -> str:
             return _name(func)
         case _:
             return ""
+
+
+def _keyword(node: ast.Call, name: str) -> ast.expr | None:
+    return next((word.value for word in node.keywords if word.arg == name), None)
+
+
+def _beside(package: str, module: str, up: int) -> tuple[str, int]:
+    """Return what ``import_module(".module", package)`` imports, and how many dots remain that lead too far up."""
+    parts = package.split(".") if package else []
+    if up > len(parts):
+        return module, up
+    return ".".join([*parts[: len(parts) - up + 1], module]).rstrip("."), 0
+
+
+def _is_own_name(package: ast.expr) -> bool:
+    """Tell whether a package is told by the module's own ``__name__``, ``__package__`` or ``__spec__``."""
+    return any(
+        isinstance(node, ast.Name) and node.id in {"__name__", "__package__", "__spec__"} for node in ast.walk(package)
+    )
 
 
 def _unsliced(node: ast.expr) -> ast.expr:

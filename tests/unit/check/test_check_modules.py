@@ -36,6 +36,29 @@ def test_calls_that_import_are_imports(call: str) -> None:
     assert [(one.module, one.is_call) for one in imports_of(f"x = [{call}]\n")] == [("a.b", True)]
 
 
+@pytest.mark.parametrize(
+    ("call", "module", "up"),
+    [
+        ("import_module('.b', package='lib')", "lib.b", 0),
+        ("import_module('.b', 'lib.a')", "lib.a.b", 0),
+        ("import_module('..b.c', 'lib.a')", "lib.b.c", 0),
+        ("import_module('..b', 'lib')", "b", 2),
+        ("import_module('.b', package=__name__)", "b", 1),
+        ("import_module('.b', __package__)", "b", 1),
+        ("import_module('.b', __name__.rpartition('.')[0])", "b", 1),
+        ("import_module('a', 'lib')", "a", 0),
+    ],
+)
+def test_a_call_imports_relative_to_the_package_it_is_given(call: str, module: str, up: int) -> None:
+    assert [(one.module, one.up) for one in imports_of(f"{call}\n")] == [(module, up)]
+
+
+def test_a_call_relative_to_a_computed_package_is_computed() -> None:
+    reading = read_module(b"import_module('.b', package=plugin)\n", path="score.py", python="3.11")
+    assert reading.imports == []
+    assert [one.what for one in reading.computed] == ["import_module('.b')"]
+
+
 def test_text_that_is_no_module_name_is_none() -> None:
     assert imports_of("import_module('not a module')\nimport_module('')\n") == []
 
