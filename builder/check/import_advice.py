@@ -131,6 +131,12 @@ class Advisor:
 
     def _not_locked(self, module: str, failed: str) -> Advice:
         likely = likely_distribution(module)
+        above = failed.rpartition(".")[0]
+        if above and likely == normalised(failed.partition(".")[0]):
+            # What stands above is there, and no distribution brings it: it is the bundle's own.
+            return Advice(
+                message=f"the bundle's {above} has no {failed}", remedy="correct the name, or write the module"
+            )
         for name in (likely, *other_distributions(module)):
             if name in self._frozen():
                 likely = name

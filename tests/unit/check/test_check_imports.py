@@ -308,6 +308,14 @@ def test_a_path_that_cannot_be_told_is_a_note_and_softens_what_is_missing(tmp_pa
     assert ids(found(tmp_path, script)) == [("KILN102", "warning"), ("KILN110", "note")]
 
 
+def test_a_module_the_bundles_own_package_lacks_is_no_distributions(tmp_path: Path) -> None:
+    files = {"lib/__init__.py": "", "lib/a.py": ""}
+    finding = only(found(tmp_path, "import lib.a\nimport lib.b\n", files=files, sources=["lib"]))
+    assert ids([finding]) == [("KILN101", "error")]
+    assert finding.message == "the bundle's lib has no lib.b"
+    assert finding.remedy == "correct the name, or write the module"
+
+
 def test_a_computed_import_is_a_note(tmp_path: Path) -> None:
     finding = only(found(tmp_path, "import importlib\nname = 'x'\nimportlib.import_module('lib.' + name)\n"))
     assert ids([finding]) == [("KILN110", "note")]
