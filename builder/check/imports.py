@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 
 from builder.bundle.model import Contract, Framework
@@ -149,12 +150,21 @@ def find_imports(subject: Subject) -> Iterable[Finding]:
             remedy=f"import by absolute name: {_folders(resolver.roots)} on the import path",
             level=_lowered(spot, is_live=_is_live(spot, live)),
         )
+    target = subject.bundle.environment.python
+    own = f"3.{sys.version_info.minor}"
+    # What is newer than the Python that reads it may be right: that must not stop a build.
+    is_newer = int(target.partition(".")[2]) > sys.version_info.minor
     for broken in graph.broken:
         yield Finding(
             rule=SYNTAX,
             place=Place(path=broken.path, line=broken.line),
-            message=f"not valid Python {subject.bundle.environment.python}: {broken.message}",
-            remedy="mend it; the whole file is not imported as it is",
+            message=f"Python {own}, which reads it for {target}, cannot: {broken.message}"
+            if is_newer
+            else f"not valid Python {target}: {broken.message}",
+            remedy=f"run kiln with Python {target} to have it checked, or mend it"
+            if is_newer
+            else "mend it; the whole file is not imported as it is",
+            level=Level.WARNING if is_newer else Level.ERROR,
         )
     for path, computed in graph.computed:
         what = "what is put on sys.path here" if computed.what == "sys.path" else computed.what

@@ -400,6 +400,15 @@ def test_a_function_or_class_scope_binds_no_name_of_the_module(tmp_path: Path) -
     assert ids(found(tmp_path, "from features import frame\n", **given)) == [("KILN109", "error")]
 
 
+def test_a_module_newer_than_the_python_that_reads_it_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builder.check.imports.sys.version_info", type("V", (), {"minor": 10}))
+    given = {"files": {"features.py": "x = 1\ndef f(:\n"}, "sources": ["features.py"]}
+    finding = only(found(tmp_path, "import features\n", **given))
+    assert ids([finding]) == [("KILN107", "warning")]
+
+
 def test_a_module_that_is_no_python_is_an_error(tmp_path: Path) -> None:
     given = {"files": {"features.py": "x = 1\ndef f(:\n"}, "sources": ["features.py"]}
     finding = only(found(tmp_path, "import features\n", **given))
