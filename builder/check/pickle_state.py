@@ -36,6 +36,8 @@ class RefusedError(Exception):
 _NAME: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _LONGEST_LINE: Final = 1 << 24
 _HIGHEST_MEMO: Final = 1 << 31
+_MOST_OPCODES = 10_000_000
+"""About ten seconds' worth; real models, whose numbers stand in arrays, have a hundredth of it."""
 
 
 class Machine:
@@ -61,7 +63,7 @@ class Machine:
 
     def run(self) -> None:
         """Follow opcodes up to STOP."""
-        while True:
+        for _ in range(_MOST_OPCODES):
             if self.position == self.frame_end:
                 self.frame_end = None
             self.at = self.position
@@ -72,6 +74,8 @@ class Machine:
             if handler is None:
                 raise self.refusal(f"byte 0x{code:02x} is no opcode")
             handler(self)
+        else:
+            raise self.refusal(f"it has more than {_MOST_OPCODES} opcodes; no model needs as many")
         if self.marks or len(self.stack) != 1:
             self.object("the stream stops with more or less than one object on the stack")
         if self.frame_end not in (None, self.position):

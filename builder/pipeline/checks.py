@@ -53,6 +53,8 @@ def require_sound(
     report = _report(workshop, bundle, inventory, lock=lock, platforms=platforms, left_out=[])
     if notes := sum(finding.severity is Level.NOTE for finding in report.findings):
         workshop.terminal.say(f"  {notes} note{'s'[: notes != 1]}: `kiln check {bundle.root}` tells")
+    for finding, reason in report.silenced:
+        workshop.terminal.say(f"  off in bundle.yaml: {finding.rule.id} {finding.place}: {reason}")
     for warning in report.warnings:
         workshop.terminal.warn(f"{warning.place}: {warning.message} ({warning.rule.id}); {warning.remedy}")
     if not report.passed():
