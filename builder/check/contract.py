@@ -151,7 +151,8 @@ def _judge_key(use: KeyUse) -> Finding | None:
     if use.presence is Presence.NEVER or (use.presence is Presence.UNNAMED and not use.is_get):
         forbids = "forbids" if use.presence is Presence.NEVER else "does not name"
         close = difflib.get_close_matches(use.key, use.named, n=1, cutoff=0.6)
-        remedy = f"read '{close[0]}'" if close else f"add '{use.key}' to the schema's properties and required fields"
+        adding = "properties" if use.is_get else "properties and required fields"
+        remedy = f"read '{close[0]}'" if close else f"add '{use.key}' to the schema's {adding}"
         message = f"'{use.key}' is read, and the request schema {forbids} it"
         return Finding(rule=UNKNOWN_KEY, place=place, message=message, remedy=remedy)
     if use.presence is Presence.OPTIONAL and not use.is_get:
