@@ -124,7 +124,7 @@ def test_an_engine_one_may_not_talk_to(kiln: Kiln, good: Path, tmp_path: Path) -
     assert "usermod -aG docker" in said
 
 
-@pytest.mark.parametrize(("runner", "code"), [("namespaces", HOST), ("docker", ENGINE)])
+@pytest.mark.parametrize(("runner", "code"), [("namespaces", HOST), ("docker", HOST)])
 def test_a_port_that_is_taken(
     engine_of: dict[str, Kiln], good: Path, sdk: docker.DockerClient, runner: str, code: int
 ) -> None:

@@ -76,6 +76,8 @@ def test_azure_scripts_get_text_and_their_answers_are_dumped_as_json_does(tmp_pa
         assert ids.headers["traceid"] == "t1"
         assert service.predict({}, "/score", x_request_id="x" * 101).status == 431
         late = service.predict({"do": "sleep"}, "/score")
+        while late.status == 503:  # a machine that stalled for a second had its worker replaced just before
+            late = service.predict({"do": "sleep"}, "/score")
         assert (late.status, late.json) == (500, {"message": "Scoring timeout after 1000 ms"})
 
 
