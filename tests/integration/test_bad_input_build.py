@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -65,13 +66,20 @@ def begin(kiln: Kiln, bundle: Path, **options: object) -> subprocess.Popen[str]:
     )
 
 
+def _size(path: Path) -> int:
+    """Return the bytes of a file, and none of one that was renamed away meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
+
+
 def wait_for_half_a_layer(home: Home, running: subprocess.Popen[str]) -> None:
     """Return as soon as a layer is being written."""
     aside = home.path / "store" / "aside"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert running.poll() is None, running.communicate()
-        if list(aside.glob("link-*")) and any(path.stat().st_size for path in aside.glob("tmp*") if path.exists()):
+        if list(aside.glob("link-*")) and any(_size(path) for path in aside.glob("tmp*")):
             return
         time.sleep(0.0005)
     pytest.fail("no layer was being written")
