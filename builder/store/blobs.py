@@ -50,6 +50,7 @@ def _fault(action: str, path: Path, error: OSError) -> StoreError:
         errno.EACCES: "point KILN_HOME at a folder you may write to",
         errno.EROFS: "point KILN_HOME at a folder you may write to",
         errno.ENOTDIR: "point KILN_HOME at a folder",
+        errno.ENOENT: "point KILN_HOME at a place where folders can be made",
     }.get(error.errno or 0)
     return StoreError.of(f"cannot {action}: {error.strerror or error}", at=str(path), hint=hint)
 

@@ -253,3 +253,9 @@ def test_a_home_that_is_a_file(kiln: Kiln, bundle: Path, tmp_path: Path) -> None
     said = kiln.with_environ(KILN_HOME=str(tmp_path / "file"))("build", bundle, code=STORE).stderr
     assert "cannot write to the store: Not a directory" in said
     assert "hint: point KILN_HOME at a folder" in said
+
+
+def test_a_home_where_nothing_can_be_made(kiln: Kiln, bundle: Path) -> None:
+    said = kiln.with_environ(KILN_HOME="/proc/nothing")("build", bundle, code=STORE).stderr
+    assert "cannot write to the store: No such file or directory" in said
+    assert "hint: point KILN_HOME at a place where folders can be made" in said
