@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
+import importlib
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ..bundle import Bundle
 from ..places import Places
-from ..wire import INTERNAL_ERROR, OK, USER_ERROR
+from .awaiting import EventLoop
 from .azure import AzureScorer
+from .batch_scorer import BatchScorer, Outcome
+from .features import Feature, read_features
+from .forms import ARRAY, FRAME, Form, read_form
+from .frames import make_frame_maker
 from .imports import import_script
 from .known import load_known_model
 from .output import Journal
-from .values import UnansweredError, make_plain
-
-Outcome = tuple[str, Any]
-"""How one request went (a word of :mod:`wire`) and its answer, if any."""
+from .rows import make_array_maker
 
 
 class Scorer(Protocol):
@@ -28,65 +29,9 @@ class Scorer(Protocol):
         ...
 
 
-class BatchScorer:
-    """Calls ``predict(records)`` once for the records of all requests; when that fails, once for each request."""
-
-    def __init__(self, predict: Callable[[list[Any]], Any], journal: Journal) -> None:
-        self._predict = predict
-        self._journal = journal
-
-    def score(self, requests: Sequence[tuple[str, Any]]) -> list[Outcome]:
-        """Score a batch; a record that the model cannot take fails only the request that brought it."""
-        if len(requests) == 1:
-            return [self._score_alone(*requests[0])]
-        records = [record for _, payload in requests for record in payload]
-        try:
-            predictions = self._call(records)
-        except Exception as error:  # noqa: BLE001 - the author's code may raise anything
-            self._journal.write(
-                "warning",
-                "kiln.batch",
-                f"a batch of {len(requests)} requests failed ({type(error).__name__}: {error}); each is tried alone",
-            )
-            return [self._score_alone(request_id, payload) for request_id, payload in requests]
-        outcomes: list[Outcome] = []
-        start = 0
-        for _, payload in requests:
-            outcomes.append((OK, predictions[start : start + len(payload)]))
-            start += len(payload)
-        return outcomes
-
-    def _score_alone(self, request_id: str, records: list[Any]) -> Outcome:
-        self._journal.requests = (request_id,)
-        try:
-            return OK, self._call(records)
-        except UnansweredError as error:
-            self._journal.write("error", "kiln.scoring", f"predict answered what cannot be sent: {error}")
-            return INTERNAL_ERROR, None
-        except Exception as error:  # noqa: BLE001 - the author's code may raise anything
-            self._journal.write_traceback("predict raised", error)
-            return USER_ERROR, None
-
-    def _call(self, records: list[Any]) -> list[Any]:
-        predictions = self._predict(records)
-        if inspect.isawaitable(predictions):
-            predictions = asyncio.run(_wait_for(predictions))
-        plain = make_plain(predictions)
-        if not isinstance(plain, list):
-            raise UnansweredError(
-                f"predict answered {type(predictions).__name__} where a sequence of predictions was expected"
-            )
-        if len(plain) != len(records):
-            raise UnansweredError(f"{len(plain)} predictions for {len(records)} records")
-        return plain
-
-
-async def _wait_for(awaitable: Any) -> Any:
-    return await awaitable
-
-
 def load_scorer(bundle: Bundle, places: Places, journal: Journal) -> Scorer:
     """Import the author's code and load the model; whatever it raises comes out."""
+    features = read_features(bundle.request_schema, bundle.schema_scope)
     if bundle.contract == "none":
         model = load_known_model(places.locate(bundle.model_path), bundle.framework, bundle.feature_names)
         return BatchScorer(model, journal)
@@ -96,11 +41,28 @@ def load_scorer(bundle: Bundle, places: Places, journal: Journal) -> Scorer:
     for name in ("load", "predict"):
         if not callable(getattr(module, name, None)):
             raise TypeError(f"{bundle.script} defines no function {name}")
+    event_loop = EventLoop()
     loaded = module.load(str(places.model_dir))
     if inspect.isawaitable(loaded):
-        loaded = asyncio.run(_wait_for(loaded))
+        loaded = event_loop.run(loaded)
+    return BatchScorer(make_predict(module.predict, loaded, features), journal, event_loop)
 
-    def predict(records: list[Any]) -> Any:
-        return module.predict(loaded, records)
 
-    return BatchScorer(predict, journal)
+def make_predict(
+    predict: Callable[[Any, Any], Any], model: Any, features: Sequence[Feature]
+) -> Callable[[list[Any]], Any]:
+    """Return ``predict(records)`` for a script's function, which may ask for a data frame or an array."""
+    prepare = make_preparation(read_form(predict), features)
+    if prepare is None:
+        return lambda records: predict(model, records)
+    return lambda records: predict(model, prepare(records))
+
+
+def make_preparation(form: Form, features: Sequence[Feature]) -> Callable[[list[Any]], Any] | None:
+    """Return what turns records into what ``predict`` takes; None when it takes them as they are."""
+    if form.takes == FRAME:
+        numpy, pandas = importlib.import_module("numpy"), importlib.import_module("pandas")
+        return make_frame_maker(pandas, numpy, features)
+    if form.takes == ARRAY:
+        return make_array_maker(importlib.import_module("numpy"), features, form.dtype)
+    return None

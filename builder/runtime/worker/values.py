@@ -31,11 +31,55 @@ def make_plain(value: Any, depth: int = 0) -> Any:
         raise UnansweredError(f"a value nested deeper than {DEEPEST} levels")
     if kind is list or kind is tuple:
         return [item if type(item) in PLAIN else make_plain(item, depth + 1) for item in value]
+    if kind is dict:
+        return {_make_key(key): make_plain(item, depth + 1) for key, item in value.items()}
+    if kind.__name__ == "ndarray" and value.dtype.kind in "biufU":
+        return value.tolist()
     if isinstance(value, Mapping):
         return {_make_key(key): make_plain(item, depth + 1) for key, item in value.items()}
     if (listed := _ask_library(value, depth)) is not value:
         return listed
     return _make_plain_rarely(value, depth)
+
+
+def make_predictions(answer: Any, count: int) -> list[Any]:
+    """Return what ``predict`` answered as one plain prediction for each record, or raise :class:`UnansweredError`.
+
+    It may be any sequence as long as the records are many, or columns as long: a data frame, or a mapping of names.
+    """
+    if isinstance(answer, Mapping):
+        return _join_columns({_make_key(name): make_predictions(part, count) for name, part in answer.items()}, count)
+    plain = make_plain(answer)
+    if not isinstance(plain, list):
+        kind = type(answer).__name__
+        raise UnansweredError(f"predict answered {kind} where a sequence of predictions was expected")
+    if len(plain) != count:
+        raise UnansweredError(f"{len(plain)} predictions for {count} records")
+    return plain
+
+
+def _join_columns(columns: Mapping[str, list[Any]], count: int) -> list[Any]:
+    """Return a list of objects, one for each row."""
+    if not columns:
+        raise UnansweredError("predict answered a mapping of nothing")
+    names = list(columns)
+    if len(names) == 1:
+        return [{names[0]: value} for value in columns[names[0]]]
+    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if len(rows) != count:
+        raise UnansweredError(f"{len(rows)} predictions for {count} records")
+    return rows
+
+
+def _list_frame(frame: Any, depth: int) -> list[Any]:
+    """Return a data frame's rows as objects, column by column, which is many times faster than ``to_dict``."""
+    columns: dict[str, list[Any]] = {}
+    for label, column in frame.items():
+        name = _make_key(label)
+        if name in columns:
+            raise UnansweredError(f"a data frame with two columns called {name}")
+        columns[name] = make_plain(column.tolist(), depth + 1)
+    return _join_columns(columns, len(frame)) if columns else [{} for _ in range(len(frame))]
 
 
 def _ask_library(value: Any, depth: int) -> Any:
@@ -44,7 +88,13 @@ def _ask_library(value: Any, depth: int) -> Any:
         if callable(getattr(value, name, None)):
             return make_plain(getattr(value, name)(), depth + 1)
     if hasattr(value, "columns") and callable(getattr(value, "to_dict", None)):
-        return make_plain(value.to_dict("records"), depth + 1)
+        return _list_frame(value, depth)
+    if callable(getattr(value, "model_dump", None)):
+        return make_plain(value.model_dump(mode="json"), depth + 1)
+    if hasattr(value, "__fields__") and callable(getattr(value, "dict", None)):  # pydantic 1
+        return make_plain(value.dict(), depth + 1)
+    if type(value).__name__ == "ndarray" and value.dtype.kind in "mM":  # nanoseconds would come out as integers
+        return make_plain(value.astype(f"{'timedelta' if value.dtype.kind == 'm' else 'datetime'}64[us]").tolist())
     for name in ("detach", "toarray", "todense"):
         if callable(getattr(value, name, None)) and not callable(getattr(value, "isoformat", None)):
             return make_plain(getattr(value, name)().tolist(), depth + 1)
@@ -54,6 +104,10 @@ def _ask_library(value: Any, depth: int) -> Any:
             return make_plain(listed, depth + 1) if type(listed) is not type(value) else str(listed)
     if hasattr(value, "dtype") and callable(getattr(value, "item", None)):
         return make_plain(value.item(), depth + 1)
+    for name in ("__struct_fields__", "__attrs_attrs__"):  # msgspec, attrs
+        if not isinstance(value, type) and hasattr(value, name):
+            fields = [str(getattr(field, "name", field)) for field in getattr(value, name)]
+            return make_plain({field: getattr(value, field) for field in fields}, depth + 1)
     return value
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from builder.runtime.wire import INTERNAL_ERROR, OK, USER_ERROR
 from builder.runtime.worker.azure import AzureScorer, read_signature
-from builder.runtime.worker.contracts import BatchScorer
+from builder.runtime.worker.batch_scorer import BatchScorer
 from builder.runtime.worker.output import Journal
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from builder.runtime.worker.values import UnansweredError, make_plain
+from builder.runtime.worker.values import UnansweredError, make_plain, make_predictions
 
 
 class Array:
@@ -31,11 +31,18 @@ class Float64(float):
 
 
 class Frame:
-    columns = ("a",)
+    """What of pandas' frames is asked for."""
 
-    def to_dict(self, orient: str) -> Any:
-        assert orient == "records"
-        return [{"a": Float64(1.5)}]
+    columns = ("a", "b")
+
+    def __len__(self) -> int:
+        return 2
+
+    def items(self) -> Any:
+        return [("a", Array([Float64(1.5), Float64(2)])), ("b", Array(["x", None]))]
+
+    def to_dict(self) -> Any:
+        raise AssertionError
 
 
 class PolarsFrame:
@@ -46,6 +53,30 @@ class PolarsFrame:
 
     def to_dicts(self) -> Any:
         return [{"a": 1}]
+
+
+class Model:
+    """As pydantic's."""
+
+    def model_dump(self, *, mode: str) -> Any:
+        assert mode == "json"
+        return {"x": 1}
+
+
+class OldModel:
+    """As pydantic 1's."""
+
+    __fields__ = ("x",)
+
+    def dict(self) -> Any:
+        return {"x": 1}
+
+
+class Struct:
+    """As msgspec's."""
+
+    __struct_fields__ = ("x",)
+    x = 1
 
 
 class Tensor:
@@ -80,7 +111,10 @@ class Pair(NamedTuple):
         ([Float64(0.5)], [0.5]),
         ({"p": Float64(0.5), 3: Array([1])}, {"p": 0.5, "3": [1]}),
         ({True: 1, None: 2}, {"true": 1, "null": 2}),
-        (Frame(), [{"a": 1.5}]),
+        (Frame(), [{"a": 1.5, "b": "x"}, {"a": 2.0, "b": None}]),
+        (Model(), {"x": 1}),
+        (OldModel(), {"x": 1}),
+        (Struct(), {"x": 1}),
         (PolarsFrame(), [{"a": 1}]),
         (Tensor(), [1.0]),
         (Colour.RED, "red"),
@@ -116,3 +150,37 @@ def test_a_value_that_holds_itself_is_refused() -> None:
     value.append(value)
     with pytest.raises(UnansweredError, match="nested"):
         make_plain(value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "predictions"),
+    [
+        ([1, 2], [1, 2]),
+        (Array([1, 2]), [1, 2]),
+        (Frame(), [{"a": 1.5, "b": "x"}, {"a": 2.0, "b": None}]),
+        (
+            {"label": ["x", "y"], "score": Array([Float64(0.5), 1])},
+            [{"label": "x", "score": 0.5}, {"label": "y", "score": 1}],
+        ),
+        ({"label": ["x", "y"]}, [{"label": "x"}, {"label": "y"}]),
+        ([Model(), Point(3)], [{"x": 1}, {"x": 3}]),
+    ],
+)
+def test_every_form_of_answer_is_one_prediction_for_each_record(answer: Any, predictions: Any) -> None:
+    assert make_predictions(answer, 2) == predictions
+
+
+@pytest.mark.parametrize(
+    ("answer", "fact"),
+    [
+        ([1], "1 predictions for 2 records"),
+        ({"label": ["x"]}, "1 predictions for 2 records"),
+        ({"label": "x"}, "answered str"),
+        ({}, "a mapping of nothing"),
+        (7, "answered int"),
+        (None, "answered NoneType"),
+    ],
+)
+def test_an_answer_of_another_length_or_kind_is_refused(answer: Any, fact: str) -> None:
+    with pytest.raises(UnansweredError, match=fact):
+        make_predictions(answer, 2)
