@@ -17,6 +17,7 @@ from typing import cast
 import httptools
 
 from ..settings import Settings
+from .failure import RETRY, Failure
 from .message import Request, Response, serialise, to_json
 
 Handler = Callable[[Request], None]
@@ -27,10 +28,13 @@ MOST_HEADERS = 128
 NEVER = float("inf")
 
 
-def refuse(status: int, message: str) -> Response:
-    """Return the answer to a request that is not even looked at."""
-    headers = (("retry-after", "1"),) if status == 503 else ()
-    return Response(status, to_json({"error": message, "message": message}), headers=headers)
+Word = Callable[[Request, Failure], Response]
+
+
+def word_plainly(_request: Request, failure: Failure) -> Response:
+    """Return the answer to a request of which not even the route is known."""
+    body = to_json({"error": failure.message, "message": failure.message})
+    return Response(failure.status, body, headers=failure.headers)
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -40,6 +44,8 @@ class Gate:
     settings: Settings
     handler: Handler
     loop: asyncio.AbstractEventLoop
+    word: Word = word_plainly
+    """Puts the refusal of a request whose head was read into the words of its route."""
     connections: set[Connection] = field(default_factory=set)
     buffered: int = 0
     """Bytes of bodies held for requests that are not answered yet."""
@@ -103,7 +109,9 @@ class Connection(asyncio.Protocol):
         self._gate.connections.add(self)
         self.deadline = time.monotonic() + self._settings.head_timeout
         if len(self._gate.connections) > self._settings.max_connections:
-            transport.write(serialise(refuse(503, "too many connections"), head_only=False, close=True))
+            failure = Failure(status=503, message="too many connections", headers=RETRY)
+            refusal = word_plainly(Request(self, time.monotonic()), failure)
+            transport.write(serialise(refusal, head_only=False, close=True))
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -323,7 +331,9 @@ class Connection(asyncio.Protocol):
         self._reading = None
         self._discarding = 0
         request.keep_alive = False
-        request.refusal = refuse(status, message)
+        failure = Failure(status=status, message=message, headers=RETRY if status == 503 else ())
+        word = word_plainly if self._in_head or not request.method else self._gate.word
+        request.refusal = word(request, failure)
         self._waiting.append(request)
         self._start_next()
 

@@ -5,59 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from ..bundle import Bundle
-from .message import JSON, Response, to_json
-from .schema import MOST_FAULTS, Fault, Schema, join_path, show
+from .failure import Fault, refuse, refuse_faults
+from .message import JSON
+from .schema import Schema, join_path, show
 
 WRAPPERS = ("records", "instances")
 """An object with one of these and nothing else holds many records."""
 TYPES_READ_AS_JSON = frozenset({"", JSON, "application/octet-stream", "application/x-www-form-urlencoded"})
 decode_json = msgspec.json.Decoder().decode
-
-
-class RefusedError(Exception):
-    """A request that does not reach the model; it holds the answer."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(response.status)
-        self.response = response
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Intake:
-    """What a request asks the worker: the payload, and how many records it counts for."""
-
-    payload: Any
-    records: int
-
-
-def refuse(status: int, message: str, faults: list[Fault] | None = None, **more: Any) -> RefusedError:
-    """Make a refusal: one human sentence, and all faults."""
-    document: dict[str, Any] = {"error": message, "message": message}
-    if faults is not None:
-        document["faults"] = faults
-    return RefusedError(Response(status, to_json(document | more)))
-
-
-def refuse_faults(faults: Iterator[Fault]) -> RefusedError:
-    """Make the refusal of a body that breaks rules."""
-    told: list[Fault] = []
-    more = 0
-    for fault in faults:
-        if len(told) < MOST_FAULTS:
-            told.append(fault)
-        else:
-            more += 1
-    sentence = " ".join(fault.message for fault in told[:3])
-    hidden = len(told) + more - 3
-    if hidden > 0:
-        sentence += f" And {hidden} more {'fault' if hidden == 1 else 'faults'}."
-    return refuse(400, sentence, told, **({"faults_not_shown": more} if more else {}))
 
 
 class Reader:
@@ -66,17 +26,17 @@ class Reader:
     def __init__(self, bundle: Bundle) -> None:
         self._schema = Schema(bundle.request_schema) if bundle.request_schema is not None else None
         self._per_record = bundle.schema_scope == "record"
-        self._azure = bundle.contract == "azure"
         self._arrays = bundle.contract == "none" and self._schema is None
         properties = (bundle.request_schema or {}).get("properties", {}) if self._per_record else {}
         self._wrappers = tuple(name for name in WRAPPERS if name not in properties)
 
-    def read(self, body: bytes, content_type: str | None, headers: list[tuple[str, str]]) -> Intake:
-        """Return what to score; :class:`RefusedError` holds the answer when there is nothing to score."""
-        if self._azure:
-            return self._read_for_azure(body, content_type, headers)
+    def read(self, body: bytes, content_type: str | None) -> list[Any]:
+        """Return the records of a JSON body in one of our own shapes, checked."""
         check_content_type(content_type)
-        value = parse_body(body)
+        return self.take_value(parse_body(body))
+
+    def take_value(self, value: Any) -> list[Any]:
+        """Return the records of a value in one of our own shapes, checked."""
         records, place, many = self._find_records(value)
         if self._schema is None:
             self._check_shape(records, place, many=many)
@@ -86,27 +46,7 @@ class Reader:
                 raise refuse_faults(self._find_record_faults(records, place, many=many))
         elif not self._schema.accepts(value):
             raise refuse_faults(self._schema.find_faults(value))
-        return Intake(payload=records, records=len(records))
-
-    def _read_for_azure(self, body: bytes, content_type: str | None, headers: list[tuple[str, str]]) -> Intake:
-        """Pass the body on as text; it need not be JSON unless a schema says what it is."""
-        if self._schema is not None:
-            check_content_type(content_type)
-            value = parse_body(body)
-            if not self._per_record:
-                if not self._schema.accepts(value):
-                    raise refuse_faults(self._schema.find_faults(value))
-            else:
-                records, place, many = self._find_records(value)
-                if not all(map(self._schema.accepts, records)):
-                    raise refuse_faults(self._find_record_faults(records, place, many=many))
-        try:
-            text = body.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise RefusedError(
-                Response(400, to_json({"message": f"Input cannot be decoded as UTF-8: {error}"}))
-            ) from None
-        return Intake(payload=(text, headers), records=1)
+        return records
 
     def _find_records(self, value: Any) -> tuple[list[Any], str, bool]:
         """Return the records, the path to them, and whether there may be many."""

@@ -99,6 +99,7 @@ class Server:
             measures=measures,
             count_connections=lambda: len(gate.connections),
         )
+        gate.word = application.word
         pool.start(spawned, application.make_warm_up)
         server = await loop.create_server(lambda: Connection(gate), sock=listener, backlog=1024)
         self._log.write(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -54,6 +55,8 @@ class Request:
     refusal: Response | None = None
     request_id: str = ""
     route: str = "other"
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """What the route's pattern matched."""
     scoring: tuple[float, float, int] | None = None
     """Seconds in the queue, seconds in the model, records in the batch; once it has been scored."""
 

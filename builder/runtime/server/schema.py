@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jsonschema_rs
-import msgspec
 
-MOST_FAULTS = 200
-"""Faults told of one request; a body of ten thousand bad records has more than anyone reads."""
+from .failure import Fault
+
 LONGEST_VALUE = 80
 
 TYPES = {
@@ -32,15 +31,6 @@ FORMATS = {
     "ipv4": "an IPv4 address",
     "ipv6": "an IPv6 address",
 }
-
-
-class Fault(msgspec.Struct, frozen=True):
-    """One thing that is wrong with a request. ``field`` is a path such as ``records[3].age``, empty for the body."""
-
-    field: str
-    value: Any
-    rule: str
-    message: str
 
 
 class SchemaError(Exception):

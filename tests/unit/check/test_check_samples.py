@@ -12,8 +12,8 @@ from bundle_subjects import NAMES, XGBOOST, loud, read_example, read_subject, wr
 from builder.check.finding import Finding
 from builder.check.intake import foresee_refusal, parse
 from builder.check.samples import find_samples
-from builder.runtime.bundle import parse_bundle
-from builder.runtime.server.intake import Reader, RefusedError
+from builder.runtime.server.failure import RefusedError
+from tests.support.dialects import make_desk
 
 RECORD = {
     "type": "object",
@@ -187,17 +187,17 @@ def test_refusals_are_those_of_the_server(contract: str, scope: str, has_schema:
         "name": "churn", "version": "1", "scoring": {"contract": contract, "script": script and "/score.py"},
         "model": {"path": "/m"}, "schema": schema,
     }  # fmt: skip
-    reader = Reader(parse_bundle(resolved))
+    desk = make_desk(resolved)
     (test,) = subject.bundle.smoke
     types = ("application/json", "text/csv", "application/json; charset=latin-1", "application/vnd.x+json", "")
     for content_type in types:
         for body in BODIES:
             refusal = foresee_refusal(subject.bundle, replace(test, request=body, content_type=content_type))
             try:
-                reader.read(body, content_type, [])
+                desk.read("/predict", body, content_type=content_type)
                 status = None
             except RefusedError as error:
-                status = error.response.status
+                status = error.failure.status
             assert (refusal and refusal.status) == status, (body, content_type)
 
 

@@ -1,0 +1,94 @@
+"""ModelKiln's own routes: health, metrics, what is served, ``/predict`` and ``/score``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..failure import RETRY, Failure
+from ..message import Request, Response, to_json
+from ..protocol import Dialect, Handler, Intake, Route, Service
+
+NONE = b'{"predictions":[]}'
+
+
+def fail(_request: Request, failure: Failure) -> Response:
+    """Say what went wrong under the keys that clients of all platforms read."""
+    return Response(failure.status, to_json(describe_failure(failure)), headers=failure.headers)
+
+
+def describe_failure(failure: Failure) -> dict[str, Any]:
+    """Return the body of a failure; the sentence is under both names, faults only where there are some."""
+    body: dict[str, Any] = {"error": failure.message, "message": failure.message}
+    if failure.faults:
+        body["faults"] = failure.faults
+    if failure.hidden:
+        body["faults_not_shown"] = failure.hidden
+    if failure.request_id:
+        body["request_id"] = failure.request_id
+    return body
+
+
+def write(_request: Request, intake: Intake, predictions: Any) -> Response:
+    """Answer one prediction for each record."""
+    return Response(200, to_json({"predictions": predictions}) if intake.records else NONE)
+
+
+def make_dialect(service: Service) -> Dialect:
+    """Return how ``/predict`` reads and answers."""
+    read_body = service.reader.read
+
+    def read(request: Request) -> Intake:
+        records = read_body(request.body, request.get_header("content-type"))
+        return Intake(records, len(records))
+
+    return Dialect(read=read, write=write, fail=fail)
+
+
+def make_ready(service: Service) -> Handler:
+    """Return what answers whether a model is loaded."""
+
+    def answer(_request: Request) -> Response:
+        state = service.read_state()
+        if state == "ready":
+            return Response(200, b'{"status":"ready"}')
+        return Response(503, to_json({"status": state}), headers=RETRY)
+
+    return answer
+
+
+def make_description(service: Service) -> Handler:
+    """Return what answers what is served."""
+    bundle = service.bundle
+
+    def answer(_request: Request) -> Response:
+        about = {
+            "status": "alive",
+            "ready": service.is_ready,
+            "name": bundle.name,
+            "version": bundle.version,
+            "description": bundle.document.get("description"),
+            "owner": bundle.document.get("owner"),
+            "contract": bundle.contract,
+            "routes": sorted({route.pattern for route in service.routes}),
+        }
+        return Response(200, to_json(about))
+
+    return answer
+
+
+def routes(service: Service) -> Iterable[Route]:
+    """Return ModelKiln's own routes."""
+
+    def live(_request: Request) -> Response:
+        return Response(200, b'{"status":"alive"}')
+
+    get = ("GET",)
+    yield Route(methods=get, pattern="/", does=make_description(service), fail=fail, operation="describe")
+    yield Route(methods=get, pattern="/livez", does=live, fail=fail, operation="live", quiet=True)
+    yield Route(methods=get, pattern="/readyz", does=make_ready(service), fail=fail, operation="ready", quiet=True)
+    yield Route(methods=get, pattern="/metrics", does=service.measure, fail=fail, operation="measure", quiet=True)
+    if service.bundle.contract != "azure":
+        dialect = make_dialect(service)
+        for path in ("/predict", "/score"):
+            yield Route(methods=("POST",), pattern=path, does=dialect, fail=fail, operation="predict")
