@@ -15,6 +15,8 @@ from builder.errors import Fault
 _WANTED = "load(model_dir) and predict(model, records), or init() and run(data)"
 _HEADERS = "request_headers"
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+_AWAITED = frozenset({"load", "predict"})
+"""Functions that may be asynchronous; ``predict`` may yield too, and its answer is then streamed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,13 +124,16 @@ def _call_faults(function: str, statement: ast.stmt, name: str) -> Iterator[Faul
     if not isinstance(statement, _Function):
         return
     got = f"{function}({ast.unparse(statement.args)})"
-    if isinstance(statement, ast.AsyncFunctionDef):
+    if isinstance(statement, ast.AsyncFunctionDef) and function not in _AWAITED:
         yield Fault(
             fact=f"{function} is async, and is called as a plain function",
             at=at,
             want=f"def {got}",
             got=f"async def {got}",
         )
+        return
+    if function == "load" and _yields(statement):
+        yield Fault(fact="load yields, and so returns no model", at=at, want="load(model_dir) that returns it", got=got)
         return
     if statement.decorator_list and function != "run":
         return  # A decorator may change how it is called.
@@ -138,6 +143,18 @@ def _call_faults(function: str, statement: ast.stmt, name: str) -> Iterator[Faul
     reason = _run_fault(statement.args) if function == "run" else _positional_fault(statement.args, want)
     if reason:
         yield Fault(fact=f"{function} cannot be called: {reason}", at=at, want=want, got=got)
+
+
+def _yields(function: _Function) -> bool:
+    """Tell whether a function is a generator: it yields itself, not in a function inside of it."""
+    waiting: list[ast.AST] = list(function.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(node, _Function | ast.Lambda | ast.ClassDef):
+            waiting.extend(ast.iter_child_nodes(node))
+    return False
 
 
 def _positional_fault(arguments: ast.arguments, want: str) -> str | None:
@@ -182,7 +199,11 @@ def _broken(
 
 def _read_unparsed(source: bytes, *, name: str, python: str) -> ContractReading:
     """Find the functions of a script whose syntax is newer than the Python that reads it."""
-    defined = re.findall(rb"^def[ \t]+(load|predict|init|run)\b", source, flags=re.MULTILINE)
+    defined = re.findall(
+        rb"^(?:async[ \t]+(?=def[ \t]+(?:load|predict)\b))?def[ \t]+(load|predict|init|run)\b",
+        source,
+        flags=re.MULTILINE,
+    )
     found = {function.decode() for function in defined}
     note = (
         f"{name}: cannot be parsed by Python 3.{sys.version_info.minor}, which reads it for {python}; "

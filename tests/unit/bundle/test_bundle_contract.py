@@ -29,6 +29,9 @@ AZURE = "def init(): ...\ndef run(data): ...\n"
         "load: object = make()\nload, predict = make()\n",
         "@functools.cache\ndef load(): ...\n@wraps\ndef predict(): ...\n",
         "# -*- coding: latin-1 -*-\n" + OURS,
+        "async def load(d): ...\nasync def predict(m, r): ...\n",
+        "def load(d): ...\ndef predict(m, r):\n    yield 1\n",
+        "def load(d):\n    def inner():\n        yield 1\n    return inner\nasync def predict(m, r):\n    yield 1\n",
     ],
 )
 def test_load_and_predict_are_our_contract(source: str) -> None:
@@ -99,7 +102,9 @@ def test_a_script_without_a_contract_says_what_is_wanted(source: str, fact: str,
         ("def init(): ...\ndef run(*data): ...\n", "score.py:2 run", "Azure ML refuses"),
         ("def init(): ...\ndef run(data, **more): ...\n", "score.py:2 run", "Azure ML refuses"),
         ("def init(): ...\ndef run(data, /): ...\n", "score.py:2 run", "positional-only"),
-        ("async def load(d): ...\ndef predict(m, r): ...\n", "score.py:1 load", "async"),
+        ("async def init(): ...\ndef run(data): ...\n", "score.py:1 init", "async"),
+        ("def init(): ...\nasync def run(data): ...\n", "score.py:2 run", "async"),
+        ("def load(d):\n    yield 1\ndef predict(m, r): ...\n", "score.py:1 load", "load yields"),
         ("class load: ...\ndef predict(m, r): ...\n", "score.py:1 load", "is a class"),
     ],
 )
