@@ -8,7 +8,19 @@ from collections.abc import Callable, Mapping, Sequence, Sized
 from typing import Protocol
 
 from ..bundle import Bundle
-from .metrics import LATENCIES, SIZES, Counter, Gauge, Histogram, Labels, read_resident_bytes, render
+from .exposition import render
+from .metrics import (
+    LATENCIES,
+    SIZES,
+    Counter,
+    Gauge,
+    Histogram,
+    Labels,
+    Metric,
+    count_open_files,
+    read_cpu_seconds,
+    read_resident_bytes,
+)
 
 LOADS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
@@ -45,13 +57,14 @@ class Employer(Protocol):
 
 
 class Measures:
-    """Every metric by name."""
+    """Every metric by name. :meth:`watch` comes before the first page."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.requests = Counter("kiln_requests_total", "Requests answered.", ("route", "code"))
         self.request_seconds = Histogram(
             "kiln_request_seconds", "Time from the first byte of a request to its answer.", LATENCIES, ("route",)
         )
+        self.refused = Counter("kiln_refused_total", "Faults found in requests, by the rule they break.", ("rule",))
         self.queue_seconds = Histogram("kiln_queue_seconds", "Time a request waited for a worker.", LATENCIES)
         self.predict_seconds = Histogram("kiln_predict_seconds", "Time a batch spent in the model's code.", LATENCIES)
         self.batch_records = Histogram("kiln_batch_records", "Records scored in one call.", SIZES)
@@ -63,35 +76,69 @@ class Measures:
             lambda: {(bundle.name, bundle.version, bundle.contract): 1},
             ("name", "version", "contract"),
         )
-        self._started = time.time()
+        self.started = time.time()
+        self._watched: list[Metric] = []
 
-    def render(self, pool: Employer, connections: Callable[[], int], dropped: Callable[[], int]) -> bytes:
-        """Return the page, looking up what is a state of now."""
+    def watch(
+        self,
+        pool: Employer,
+        *,
+        connections: Callable[[], int],
+        lines_dropped: Callable[[], int],
+        spans_dropped: Callable[[], int] | None = None,
+    ) -> None:
+        """Keep where the metrics that are a state of now are looked up."""
 
         def count_states() -> Mapping[Labels, float]:
-            return {(state,): number for state, number in Tally(worker.state for worker in pool.workers).items()}
+            return {(state,): number for state, number in Tally(worker.state for worker in list(pool.workers)).items()}
 
         def read_workers() -> Mapping[Labels, float]:
-            return {(str(worker.pid),): read_resident_bytes(worker.pid) for worker in pool.workers}
+            return {
+                (str(number),): read_resident_bytes(worker.pid)
+                for number, worker in enumerate(sorted(pool.workers, key=lambda worker: worker.pid))
+            }
 
-        return render(
-            [
-                self._info,
-                self.requests,
-                self.request_seconds,
-                self.queue_seconds,
-                self.predict_seconds,
-                self.batch_records,
-                self.worker_restarts,
-                self.load_seconds,
-                Gauge("kiln_model_ready", "1 when the model is loaded.", lambda: float(pool.state == "ready")),
-                Gauge("kiln_requests_in_flight", "Requests queued or being scored.", pool.count_open),
-                Gauge("kiln_queue_length", "Requests that wait for a worker.", lambda: len(pool.queue)),
-                Gauge("kiln_connections", "Open connections.", connections),
-                Gauge("kiln_workers", "Workers by state.", count_states, ("state",)),
-                Gauge("kiln_log_lines_dropped", "Log lines nobody read in time.", dropped),
-                Gauge("kiln_worker_resident_memory_bytes", "Resident memory of a worker.", read_workers, ("pid",)),
-                Gauge("process_resident_memory_bytes", "Resident memory of the server.", read_resident_bytes),
-                Gauge("process_start_time_seconds", "Start of the server since the epoch.", lambda: self._started),
-            ]
-        )
+        self._watched = [
+            Gauge("kiln_model_ready", "1 when the model is loaded.", lambda: float(pool.state == "ready")),
+            Gauge("kiln_requests_in_flight", "Requests queued or being scored.", pool.count_open),
+            Gauge("kiln_queue_length", "Requests that wait for a worker.", lambda: len(pool.queue)),
+            Gauge("kiln_connections", "Open connections.", connections),
+            Gauge("kiln_workers", "Workers by state.", count_states, ("state",)),
+            Gauge("kiln_worker_resident_memory_bytes", "Resident memory of a worker.", read_workers, ("worker",)),
+            Gauge("kiln_log_lines_dropped_total", "Log lines nobody read in time.", lines_dropped, kind="counter"),
+            Gauge("process_resident_memory_bytes", "Resident memory of the server.", read_resident_bytes),
+            Gauge("process_cpu_seconds_total", "Processor time of the server.", read_cpu_seconds, kind="counter"),
+            Gauge("process_open_fds", "Open descriptors of the server.", count_open_files),
+            Gauge("process_start_time_seconds", "Start of the server since the epoch.", lambda: self.started),
+        ]
+        if spans_dropped is not None:
+            text = "Spans no collector took."
+            self._watched.append(Gauge("kiln_spans_dropped_total", text, spans_dropped, kind="counter"))
+
+    def list(self) -> Sequence[Metric]:
+        """Return every metric."""
+        return [
+            self._info,
+            self.requests,
+            self.request_seconds,
+            self.refused,
+            self.queue_seconds,
+            self.predict_seconds,
+            self.batch_records,
+            self.worker_restarts,
+            self.load_seconds,
+            *self._watched,
+        ]
+
+    def render(
+        self,
+        pool: Employer | None = None,
+        connections: Callable[[], int] | None = None,
+        dropped: Callable[[], int] | None = None,
+        *,
+        open_metrics: bool = False,
+    ) -> bytes:
+        """Return the page."""
+        if pool is not None and connections is not None and dropped is not None and not self._watched:
+            self.watch(pool, connections=connections, lines_dropped=dropped)
+        return render(self.list(), open_metrics=open_metrics)

@@ -12,6 +12,8 @@ from typing import Protocol
 
 import msgspec
 
+from .trace import Trace
+
 JSON = "application/json"
 LONGEST_ID = 100
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
@@ -59,6 +61,8 @@ class Request:
     """What the route's pattern matched."""
     scoring: tuple[float, float, int] | None = None
     """Seconds in the queue, seconds in the model, records in the batch; once it has been scored."""
+    trace: Trace | None = None
+    """The trace it belongs to, if any."""
 
     def get_header(self, name: str) -> str | None:
         """Return the first header of this name."""

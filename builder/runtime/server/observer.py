@@ -1,0 +1,82 @@
+"""What is told of every request once it is answered: metrics, a line in the log, a span."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..settings import Settings
+from .logs import Log
+from .measures import Measures
+from .message import Request, Response
+from .trace import read_trace
+
+if TYPE_CHECKING:
+    from .otlp.tracer import Tracer
+
+CLIENT_GONE = 499
+"""The status that is logged when nobody waited for the answer; nginx' word for it."""
+
+
+def wants_telemetry(environment: Mapping[str, str]) -> bool:
+    """Say whether OpenTelemetry's variables name an endpoint or an exporter, and do not turn all of it off."""
+    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return False
+    if any("otlp" in environment.get(f"OTEL_{signal}_EXPORTER", "") for signal in ("TRACES", "METRICS")):
+        return True
+    return any(
+        environment.get(f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT", "").strip() for signal in ("", "TRACES_", "METRICS_")
+    )
+
+
+class Observer:
+    """Watches requests begin and end.
+
+    ``quiet`` routes are logged only on demand and never traced, since probes ask every few seconds.
+    """
+
+    def __init__(self, settings: Settings, log: Log, measures: Measures, tracer: Tracer | None = None) -> None:
+        self._settings = settings
+        self._log = log
+        self._measures = measures
+        self._tracer = tracer
+        self.quiet: Collection[str] = frozenset()
+
+    def begin(self, request: Request) -> None:
+        """Find the trace a request belongs to, or begin one where traces are exported."""
+        trace = read_trace(request.headers)
+        request.trace = trace if self._tracer is None else self._tracer.begin(trace)
+
+    def finish(self, request: Request, response: Response, size: int) -> None:
+        """Tell of an answer; ``size`` is that of the request's body."""
+        spent = time.monotonic() - request.started
+        route = request.route
+        self._measures.requests.add((route, str(response.status)))
+        self._measures.request_seconds.observe(spent, (route,))
+        quiet = route in self.quiet
+        if self._settings.access_log and (self._settings.probe_log or not quiet):
+            self._write_line(request, response, size, spent, quiet=quiet)
+        if self._tracer is not None and not quiet and request.trace is not None and request.trace.sampled:
+            self._tracer.record(request, response, size, spent)
+
+    def _write_line(self, request: Request, response: Response, size: int, spent: float, *, quiet: bool) -> None:
+        line: dict[str, Any] = {
+            "method": request.method,
+            "path": request.path,
+            "status": CLIENT_GONE if request.gone else response.status,
+            "duration_ms": round(spent * 1e3, 3),
+            "bytes_in": size,
+            "bytes_out": len(response.body),
+            "request_id": request.request_id,
+            "client": request.sender.peer,
+        }
+        if request.trace is not None:
+            line |= {"trace_id": request.trace.trace_id, "span_id": request.trace.span_id}
+        if request.scoring is not None:
+            queued, scored, batch = request.scoring
+            line |= {"queue_ms": round(queued * 1e3, 3), "model_ms": round(scored * 1e3, 3), "batch": batch}
+        level = "error" if response.status >= 500 else "warning" if response.status >= 400 else "info"
+        if quiet:
+            level = "info"  # a probe that is told "not yet" is no fault
+        self._log.write(level, "request", logger="kiln.access", **line)

@@ -1,0 +1,166 @@
+"""OTLP's messages, written once as the values of its JSON form, and sent as that or as protobuf.
+
+The shapes and field numbers are those of opentelemetry-proto 1.x, which are frozen; the tests read what is made here
+with the generated classes of that project.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Value = Mapping[str, Any]
+
+STRING, BYTES, INTEGER, FIXED64, DOUBLE, BOOLEAN, PACKED_FIXED64, PACKED_DOUBLES = range(8)
+
+Shape = dict[str, tuple[int, "int | Shape"]]
+"""The fields of a message: number, and a kind or the shape of a message below. A list is a repeated field."""
+
+ANY: Shape = {
+    "stringValue": (1, STRING),
+    "boolValue": (2, BOOLEAN),
+    "intValue": (3, INTEGER),
+    "doubleValue": (4, DOUBLE),
+}
+ATTRIBUTE: Shape = {"key": (1, STRING), "value": (2, ANY)}
+RESOURCE: Shape = {"attributes": (1, ATTRIBUTE)}
+SCOPE: Shape = {"name": (1, STRING), "version": (2, STRING)}
+STATUS: Shape = {"message": (2, STRING), "code": (3, INTEGER)}
+SPAN: Shape = {
+    "traceId": (1, BYTES),
+    "spanId": (2, BYTES),
+    "traceState": (3, STRING),
+    "parentSpanId": (4, BYTES),
+    "name": (5, STRING),
+    "kind": (6, INTEGER),
+    "startTimeUnixNano": (7, FIXED64),
+    "endTimeUnixNano": (8, FIXED64),
+    "attributes": (9, ATTRIBUTE),
+    "status": (15, STATUS),
+}
+TRACES: Shape = {
+    "resourceSpans": (1, {"resource": (1, RESOURCE), "scopeSpans": (2, {"scope": (1, SCOPE), "spans": (2, SPAN)})})
+}
+POINT_TIMES: Shape = {"startTimeUnixNano": (2, FIXED64), "timeUnixNano": (3, FIXED64)}
+NUMBER_POINT: Shape = {**POINT_TIMES, "asDouble": (4, DOUBLE), "attributes": (7, ATTRIBUTE)}
+HISTOGRAM_POINT: Shape = {
+    **POINT_TIMES,
+    "count": (4, FIXED64),
+    "sum": (5, DOUBLE),
+    "bucketCounts": (6, PACKED_FIXED64),
+    "explicitBounds": (7, PACKED_DOUBLES),
+    "attributes": (9, ATTRIBUTE),
+}
+METRIC: Shape = {
+    "name": (1, STRING),
+    "description": (2, STRING),
+    "unit": (3, STRING),
+    "gauge": (5, {"dataPoints": (1, NUMBER_POINT)}),
+    "sum": (
+        7,
+        {"dataPoints": (1, NUMBER_POINT), "aggregationTemporality": (2, INTEGER), "isMonotonic": (3, BOOLEAN)},
+    ),
+    "histogram": (9, {"dataPoints": (1, HISTOGRAM_POINT), "aggregationTemporality": (2, INTEGER)}),
+}
+METRICS: Shape = {
+    "resourceMetrics": (
+        1,
+        {"resource": (1, RESOURCE), "scopeMetrics": (2, {"scope": (1, SCOPE), "metrics": (2, METRIC)})},
+    )
+}
+
+
+def make_attributes(values: Mapping[str, Any]) -> list[Value]:
+    """Return attributes in OTLP's form; those that are None or empty are left out."""
+    return [
+        {"key": key, "value": _make_any(value)} for key, value in values.items() if value is not None and value != ""
+    ]
+
+
+def _make_any(value: Any) -> Value:
+    match value:
+        case bool():
+            return {"boolValue": value}
+        case int():
+            return {"intValue": value}
+        case float():
+            return {"doubleValue": value}
+        case _:
+            return {"stringValue": str(value)}
+
+
+def to_json(value: Value) -> bytes:
+    """Return a message in OTLP's JSON form. 64-bit numbers stay numbers, which its readers must take."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def to_protobuf(value: Value, shape: Shape) -> bytes:
+    """Return a message as protobuf; fields stand in the order of the value, absent ones are left out."""
+    out = bytearray()
+    for name, item in value.items():
+        number, kind = shape[name]
+        if isinstance(kind, dict):
+            for each in item if isinstance(item, list) else (item,):
+                _add_bytes(out, number, to_protobuf(each, kind))
+        else:
+            _WRITERS[kind](out, number, item)
+    return bytes(out)
+
+
+def _add_varint(out: bytearray, value: int) -> None:
+    value &= (1 << 64) - 1
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+
+
+def _add_bytes(out: bytearray, number: int, data: bytes) -> None:
+    _add_varint(out, number << 3 | 2)
+    _add_varint(out, len(data))
+    out += data
+
+
+def _add_string(out: bytearray, number: int, value: str) -> None:
+    _add_bytes(out, number, value.encode("utf-8", "replace"))
+
+
+def _add_hex(out: bytearray, number: int, value: str) -> None:
+    _add_bytes(out, number, bytes.fromhex(value))
+
+
+def _add_integer(out: bytearray, number: int, value: int) -> None:
+    _add_varint(out, number << 3)
+    _add_varint(out, value)
+
+
+def _add_fixed64(out: bytearray, number: int, value: int) -> None:
+    _add_varint(out, number << 3 | 1)
+    out += struct.pack("<Q", value)
+
+
+def _add_double(out: bytearray, number: int, value: float) -> None:
+    _add_varint(out, number << 3 | 1)
+    out += struct.pack("<d", value)
+
+
+def _add_packed_fixed64(out: bytearray, number: int, values: list[int]) -> None:
+    _add_bytes(out, number, struct.pack(f"<{len(values)}Q", *values))
+
+
+def _add_packed_doubles(out: bytearray, number: int, values: list[float]) -> None:
+    _add_bytes(out, number, struct.pack(f"<{len(values)}d", *values))
+
+
+_WRITERS: dict[int, Callable[[bytearray, int, Any], None]] = {
+    STRING: _add_string,
+    BYTES: _add_hex,
+    INTEGER: _add_integer,
+    FIXED64: _add_fixed64,
+    DOUBLE: _add_double,
+    BOOLEAN: _add_integer,
+    PACKED_FIXED64: _add_packed_fixed64,
+    PACKED_DOUBLES: _add_packed_doubles,
+}
