@@ -73,6 +73,11 @@ class Service:
     """Answers with the metrics."""
     routes: Sequence[Route] = field(default_factory=tuple)
     """All routes, once they are gathered."""
+    passing: Dialect | None = None
+    """For a contract whose script reads requests itself: how a route that may carry any body scores.
+
+    The protocol of that contract sets it; the others use it where a platform only names a path, and refuse otherwise.
+    """
     sample_prediction: Any = None
     """What the model answered to the bundle's sample, once it did."""
 

@@ -20,7 +20,7 @@ def routes(service: Service) -> Iterable[Route]:
     """Return the scoring routes of a script with Azure ML's contract; none for other contracts."""
     if service.bundle.contract != "azure":
         return
-    dialect = make_dialect(service)
+    dialect = service.passing = make_dialect(service)
     yield Route(methods=("POST", "GET"), pattern="/score", does=dialect, fail=own.fail, operation="score_azure")
     yield Route(methods=("OPTIONS",), pattern="/score", does=allow, fail=own.fail, operation="allow_azure")
     yield Route(methods=("POST",), pattern="/predict", does=dialect, fail=own.fail, operation="score_azure")
