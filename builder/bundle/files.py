@@ -8,19 +8,23 @@ from typing import Any
 
 from builder.bundle.document import KeyPath
 from builder.bundle.faults import Faults
+from builder.bundle.inventory import Memory
 from builder.bundle.json_schema import SchemaFault, check_schema, describe, read_json
 from builder.bundle.model import SchemaScope
 from builder.bundle.paths import FoundPath, PathFault, find_path
-from builder.bundle.requirements import read_requirements
 from builder.oci.entry import EntryKind
 
 
 class BundleFiles:
-    """Files below a bundle's root. What cannot be used becomes a fault and a None."""
+    """Files below a bundle's root. What cannot be used becomes a fault and a None.
 
-    def __init__(self, root: Path, faults: Faults) -> None:
+    ``memory`` holds contents that were found sound, so that they are judged once.
+    """
+
+    def __init__(self, root: Path, faults: Faults, memory: Memory | None = None) -> None:
         self.root = root
         self.faults = faults
+        self.memory = memory
 
     def find(self, text: str, path: KeyPath, *, only: EntryKind | None = None) -> FoundPath | None:
         """Look up a path named at ``path`` of the document."""
@@ -60,16 +64,23 @@ class BundleFiles:
 
     def requirements(self, given: str | Sequence[str | None], path: KeyPath) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Read requirements, a file or a list: the lines, and the normalised names."""
+        text = self.text(given, path) if isinstance(given, str) else None
+        lines = (text or "").splitlines() if isinstance(given, str) else [line or "" for line in given]
+        key = ["requirements", lines]
+        if self.memory is not None and (known := self.memory.get(key)):
+            return tuple(known["lines"]), tuple(known["names"])
+        from builder.bundle.requirements import read_requirements  # noqa: PLC0415 - only for lines that are new
+
+        found = read_requirements(lines)
         if isinstance(given, str):
-            text = self.text(given, path)
-            found = read_requirements((text or "").splitlines())
             for fault in found.faults:
                 at = f"{given}:{fault.index + 1}"
                 self.faults.add_elsewhere(fault.fact, path, at, want=fault.want, got=fault.got)
         else:
-            found = read_requirements([line or "" for line in given])
             for fault in found.faults:
                 self.faults.add(fault.fact, (*path, fault.index), want=fault.want, got=fault.got)
+        if self.memory is not None and not found.faults:
+            self.memory.put(key, {"lines": list(found.lines), "names": list(found.names)})
         return found.lines, found.names
 
     def json_schema(
@@ -88,12 +99,18 @@ class BundleFiles:
                 at = describe(value, given)
                 self.faults.add_elsewhere(value.fact, path, at, want=value.want, got=value.got)
                 return None
+        of_record = scope is SchemaScope.RECORD
+        key = ["record schema" if of_record else "schema", value]
+        if self.memory is not None and self.memory.get(key) is True:
+            return dict(value)
         is_sound = True
-        for fault in check_schema(value, of_record=scope is SchemaScope.RECORD):
+        for fault in check_schema(value, of_record=of_record):
             is_sound = False
             if isinstance(given, str):
                 at = describe(fault, given)
                 self.faults.add_elsewhere(fault.fact, path, at, want=fault.want, got=fault.got)
             else:
                 self.faults.add(fault.fact, (*path, *fault.path), want=fault.want, got=fault.got)
+        if self.memory is not None and is_sound:
+            self.memory.put(key, value=True)
         return value if is_sound else None

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from builder.bundle.document import KeyPath, show_path
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -52,6 +50,8 @@ def check_schema(schema: Any, *, of_record: bool) -> Iterator[SchemaFault]:
     if str(dialect).removesuffix("#") != DIALECT:
         yield SchemaFault(fact="schema is of another dialect", path=("$schema",), want=DIALECT, got=str(dialect))
         return
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - takes long to load, and most schemas were seen before
+
     try:
         errors = list(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
         parts = list(subschemas(schema))

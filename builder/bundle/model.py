@@ -104,6 +104,11 @@ class Environment:
     """A name under base-images/, or a registry reference."""
     platforms: tuple[Platform, ...]
 
+    @property
+    def has_one_platform(self) -> bool:
+        """True when there is no need to say which platform's product is meant."""
+        return len(self.platforms) == 1
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schemas:

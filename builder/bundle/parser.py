@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import Any
 
 from builder.bundle import quantities
-from builder.bundle.document import Document, KeyPath, read_document
+from builder.bundle.document import Document, KeyPath
 from builder.bundle.faults import Faults
 from builder.bundle.files import BundleFiles
 from builder.bundle.framework import ModelReading
+from builder.bundle.inventory import Memory
 from builder.bundle.model import (
     Batching,
     Bundle,
@@ -28,7 +29,6 @@ from builder.bundle.model import (
     SchemaScope,
     Service,
 )
-from builder.bundle.schema import check_against_schema
 from builder.bundle.scoring import read_model, read_scoring
 from builder.bundle.smoke_tests import read_smoke_tests, smoke_warnings
 from builder.errors import BundleError
@@ -43,18 +43,29 @@ DEFAULT_BASES: Mapping[str, str] = MappingProxyType({"3.11": "debian12-python3.1
 _MIN_MEMORY = 6 << 20  # What container engines accept at least.
 
 
-def load_bundle(path: Path, *, default_bases: Mapping[str, str] = DEFAULT_BASES) -> Bundle:
+def load_bundle(
+    path: Path, *, default_bases: Mapping[str, str] = DEFAULT_BASES, memory: Memory | None = None
+) -> Bundle:
     """Read and check the bundle at ``path``: its folder, or its bundle.yaml.
 
     The result is valid: every path exists inside ``root``, every value has been checked, nothing was imported or
     unpickled. Anything wrong is one BundleError with all faults, each with file, line and key path. Whether a named
-    base exists is for the lock to find out.
+    base exists is for the lock to find out. ``memory`` holds documents and schemas that were found sound, so that
+    they are judged once.
     """
     file = _find(path)
     try:
         content = file.read_bytes()
     except OSError as error:
         raise BundleError.of(f"{file.name} cannot be read: {error.strerror or error}", at=str(file)) from error
+    known = _recall(content, file.name, memory)
+    if known is not None:
+        faults = Faults(known)
+        bundle = _read(known, faults, file, default_bases, memory, is_sound=True)
+        if bundle is not None and not faults:
+            return bundle
+    from builder.bundle.yaml_document import read_document  # noqa: PLC0415 - only for a document that is new, or wrong
+
     document = read_document(content, name=file.name)
     if not isinstance(document.value, dict):
         got = "nothing" if document.value is None else type(document.value).__name__
@@ -66,11 +77,29 @@ def load_bundle(path: Path, *, default_bases: Mapping[str, str] = DEFAULT_BASES)
             hint="'kiln init' writes one to start from",
         )
     faults = Faults(document)
-    sound = check_against_schema(document.value, faults)
-    bundle = _Reader(document, sound, faults, BundleFiles(file.parent.resolve(), faults), default_bases).read()
+    bundle = _read(document, faults, file, default_bases, memory, is_sound=False)
     if faults or bundle is None:
         raise BundleError(faults.in_order(), hint="docs/reference/bundle-yaml.md describes every key")
+    if memory is not None:
+        memory.put(["bundle.yaml", content.hex()], document.value)
     return bundle
+
+
+def _recall(content: bytes, name: str, memory: Memory | None) -> Document | None:
+    """Return a document that held a sound bundle before; where its values stand is not known, and only faults tell."""
+    value = memory.get(["bundle.yaml", content.hex()]) if memory is not None else None
+    return Document(name=name, value=value, marks={}) if isinstance(value, dict) else None
+
+
+def _read(
+    document: Document, faults: Faults, file: Path, bases: Mapping[str, str], memory: Memory | None, *, is_sound: bool
+) -> Bundle | None:
+    value = document.value
+    if not is_sound:
+        from builder.bundle.schema import check_against_schema  # noqa: PLC0415 - a validator takes long to load
+
+        value = check_against_schema(value, faults)
+    return _Reader(document, value, faults, BundleFiles(file.parent.resolve(), faults, memory), bases).read()
 
 
 def _find(path: Path) -> Path:

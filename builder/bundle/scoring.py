@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from builder.bundle.contract import read_contract
 from builder.bundle.document import KeyPath
 from builder.bundle.files import BundleFiles
-from builder.bundle.framework import ModelReading, read_framework
-from builder.bundle.model import Contract, Scoring
+from builder.bundle.framework import HEAD, ModelReading, read_framework
+from builder.bundle.inventory import Memory
+from builder.bundle.model import Contract, Framework, Scoring
+from builder.oci.digest import Digest
 from builder.oci.entry import EntryKind
 
 _FALLBACK_PYTHON = "3.11"
@@ -32,11 +36,30 @@ def read_model(part: Mapping[str, Any], files: BundleFiles) -> tuple[str | None,
             kind = "file" if found.kind is EntryKind.FILE else "folder"
             files.faults.add(f"model {kind} is empty", where, want="a trained model", got=found.relative)
             return None, None
-        reading = read_framework(found.absolute)
+        reading = _reading(found.absolute, files.memory)
     except OSError as error:
         files.faults.add(f"model cannot be read: {(error.strerror or str(error)).lower()}", where, got=found.relative)
         return None, None
     return found.relative, reading
+
+
+def _reading(path: Path, memory: Memory | None) -> ModelReading:
+    """Return what a model file is, remembered by all that is looked at of it."""
+    if memory is None or path.is_dir():
+        return read_framework(path)
+    with path.open("rb") as file:
+        key = ["model", Digest.of(file.read(HEAD)).hex]
+    known = memory.get(key)
+    if isinstance(known, dict):
+        return ModelReading(
+            framework=Framework(known["framework"]),
+            format=known["format"],
+            is_servable=known["is_servable"],
+            main_classes=tuple(known["main_classes"]),
+        )
+    reading = read_framework(path)
+    memory.put(key, asdict(reading))
+    return reading
 
 
 def read_scoring(

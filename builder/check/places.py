@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from builder.bundle.document import Document, read_document, show_path
+from builder.bundle.document import Document, show_path
+from builder.bundle.yaml_document import read_document
 from builder.check.distributions import normalised
 from builder.check.finding import Place
 from builder.check.subject import Subject

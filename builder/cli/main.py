@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import io
 import re
 import signal
 import sys
-import traceback
 from typing import Any
 
 import click
@@ -87,6 +85,8 @@ def _as_usage_error(error: click.ClickException) -> UsageError:
     context = getattr(error, "ctx", None)
     message = error.format_message().rstrip(".")
     hint = f"`{context.command_path} --help` tells what there is" if context else "`kiln --help` tells what there is"
+    import difflib  # noqa: PLC0415 - only needed when something failed
+
     if context and context.command_path == "kiln" and (found := re.search(r"No such command '([^']*)'", message)):
         close = difflib.get_close_matches(found[1], _COMMANDS, 1)
         hint = f"did you mean `kiln {close[0]}`?" if close else hint
@@ -114,6 +114,8 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
         sys.stderr.close()
         return 141
     except Exception:  # noqa: BLE001 - the last line of defence: say that it is ours, and show where
+        import traceback  # noqa: PLC0415 - as above
+
         click.echo(traceback.format_exc(), err=True)
         click.echo("internal error: this is a fault in kiln, not in your bundle; please report it", err=True)
         return 70

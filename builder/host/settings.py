@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from builder.errors import SettingsError
 
 _KEYS = {
@@ -72,12 +70,18 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 def _read(path: Path, *, required: bool) -> dict[str, str]:
     try:
-        data = yaml.safe_load(path.read_text())
+        text = path.read_text()
     except FileNotFoundError as error:
         if not required:
             return {}
         raise SettingsError.of("settings file not found", at=str(path)) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError.of(f"settings file cannot be read: {error}", at=str(path)) from error
+    import yaml  # noqa: PLC0415 - most machines have no such file
+
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
         raise SettingsError.of(f"settings file cannot be read: {error}", at=str(path)) from error
     if data is None:
         return {}

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from builder.host.trace import span
+
 _SHOW_AFTER = 1.0
 
 
@@ -57,13 +59,11 @@ class Terminal:
         timer.daemon = True
         timer.start()
         try:
-            yield step
-        except BaseException:
+            with span(text, name):
+                yield step
+        finally:
             timer.cancel()
             step.close()
-            raise
-        timer.cancel()
-        step.close()
         seconds = time.monotonic() - started
         self.timings[name] = round(self.timings.get(name, 0.0) + seconds, 4)
         mark = self._paint("✗", "31") if step.failed else self._paint("✓", "32")

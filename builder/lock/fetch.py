@@ -14,7 +14,7 @@ from builder.store.blobs import BlobStore
 
 def wheels_of(chosen: LockedPlatform) -> tuple[LockedWheel, ...]:
     """Return every wheel an image on this platform is made with, each once."""
-    return tuple(sorted({*chosen.wheels, *chosen.server_wheels, chosen.installer}))
+    return chosen.all_wheels
 
 
 def fetch_wheels(

@@ -59,6 +59,11 @@ class LockedPlatform:
     system_packages: tuple[LockedDeb, ...] = ()
     """What the bundle's system packages need beyond the base."""
 
+    @property
+    def all_wheels(self) -> tuple[LockedWheel, ...]:
+        """Every wheel an image on this platform is made with, each once."""
+        return tuple(sorted({*self.wheels, *self.server_wheels, self.installer}))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {

@@ -10,26 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from builder.pipeline.base_recipe import build_base, list_bases, lock_base
+    from builder.pipeline.building import build, plan, render
     from builder.pipeline.checks import check, check_sarif
     from builder.pipeline.comparison import diff
     from builder.pipeline.images import Wanted
+    from builder.pipeline.locking import check_lock, fetch, lock
+    from builder.pipeline.publishing import push
     from builder.pipeline.readiness import checklist, checklist_table, require_complete
-    from builder.pipeline.recipe import (
-        build,
-        bundle_schema,
-        check_lock,
-        failure_of,
-        fetch,
-        image,
-        lock,
-        plan,
-        push,
-        render,
-        run,
-        test,
-    )
+    from builder.pipeline.recipe import bundle_schema, image
     from builder.pipeline.runners import AUTO, RUNNERS
     from builder.pipeline.scaffolding import init
+    from builder.pipeline.testing import failure_of, run, test
     from builder.pipeline.verification import require_identical, verify
     from builder.pipeline.workshop import BUILDERS, NATIVE, open_workshop
 
@@ -72,30 +63,30 @@ _HOMES = {
     "NATIVE": "workshop",
     "RUNNERS": "runners",
     "Wanted": "images",
-    "build": "recipe",
+    "build": "building",
     "build_base": "base_recipe",
     "bundle_schema": "recipe",
     "check": "checks",
-    "check_lock": "recipe",
+    "check_lock": "locking",
     "check_sarif": "checks",
     "checklist": "readiness",
     "checklist_table": "readiness",
     "diff": "comparison",
-    "fetch": "recipe",
+    "fetch": "locking",
     "image": "recipe",
     "init": "scaffolding",
     "list_bases": "base_recipe",
-    "lock": "recipe",
+    "lock": "locking",
     "lock_base": "base_recipe",
     "open_workshop": "workshop",
-    "plan": "recipe",
-    "push": "recipe",
-    "render": "recipe",
+    "plan": "building",
+    "push": "publishing",
+    "render": "building",
     "require_complete": "readiness",
-    "failure_of": "recipe",
+    "failure_of": "testing",
     "require_identical": "verification",
-    "run": "recipe",
-    "test": "recipe",
+    "run": "testing",
+    "test": "testing",
     "verify": "verification",
 }
 

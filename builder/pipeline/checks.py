@@ -20,6 +20,8 @@ from builder.lock.model import Lock
 from builder.oci.platform import Platform
 from builder.pipeline import stages
 from builder.pipeline.base_content import BaseContent, read_base_content
+from builder.pipeline.drift import locked_but_for_the_model
+from builder.pipeline.fetching import fetch_locked
 from builder.pipeline.workshop import Workshop
 from builder.store.records import Records
 
@@ -34,15 +36,15 @@ def check(workshop: Workshop, path: Path, *, platforms: Sequence[Platform] = (),
     chosen = stages.chosen_platforms(bundle, platforms)
     left_out: list[str] = []
     try:
-        lock: Lock | None = stages.locked(bundle, inventory)[0]
+        lock: Lock | None = stages.locked(workshop, bundle, inventory)[0]
     except LockDriftError as drift:
-        lock = stages.locked_but_for_the_model(bundle, inventory)
+        lock = locked_but_for_the_model(bundle, inventory)
         if lock is None:
             facts = "; ".join(fault.fact for fault in drift.faults)
             left_out.append(f"what needs the lock: {facts} (run `kiln lock`)")
     if fetch and lock is not None:
         for platform in chosen:
-            stages.fetch_locked(workshop, lock, platform, offline=False)
+            fetch_locked(workshop, lock, platform, offline=False)
     return _report(workshop, bundle, inventory, lock=lock, platforms=chosen, left_out=left_out)
 
 

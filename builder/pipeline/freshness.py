@@ -72,7 +72,7 @@ def _change(workshop: Workshop, bundle: Bundle, platforms: Sequence[Platform], r
         inventory = take_inventory(
             bundle, RUNTIME, memory=Records(workshop.store.root, "files"), now=workshop.clock.now
         )
-        _, now = stages.plans_of(bundle, inventory, platforms)
+        _, now = stages.plans_of(workshop, bundle, inventory, platforms)
     except KilnError as error:
         return error.faults[0].fact
     changed = any(plans.get(str(one.platform)) != str(one.digest) for one in now)

@@ -7,18 +7,15 @@ from contextlib import contextmanager
 
 from builder.assemble.assembler import remembered
 from builder.assemble.bytecode import Interpreter
-from builder.base.assembled import load_base
 from builder.base.loader import tree_command
 from builder.base.model import BaseKind, LockedBase
 from builder.errors import BaseImageError
 from builder.host.process import run
 from builder.oci.image import Layer
 from builder.oci.platform import Platform
-from builder.pipeline.bases import assembled_layer, pulled_layers, require_base
 from builder.pipeline.workshop import Workshop
 from builder.plan.model import Plan
 from builder.store.records import Records
-from builder.store.tree import hold_tree
 
 Progress = Callable[[str], None]
 
@@ -39,6 +36,9 @@ def interpreter_for(plan: Plan, workshop: Workshop, *, offline: bool, progress: 
         if all(remembered(plan, workshop.store, known)):
             yield known
             return
+    from builder.pipeline.bases import require_base  # noqa: PLC0415 - only to compile
+    from builder.store.tree import hold_tree  # noqa: PLC0415
+
     host = _host()
     if any(locked.platform == host for locked in plan.base.platforms):
         # Building for another platform alone fetches nothing of this one.
@@ -68,6 +68,9 @@ def _host_layers(base: LockedBase, workshop: Workshop, *, offline: bool, progres
     for locked in base.platforms:
         if locked.platform == host:
             return locked.layers
+    from builder.base.assembled import load_base  # noqa: PLC0415 - only when building for another machine
+    from builder.pipeline.bases import assembled_layer, pulled_layers  # noqa: PLC0415
+
     if base.kind is BaseKind.DEBIAN:
         image = load_base(base.name)
         return (assembled_layer(image, host, workshop, offline=offline, progress=progress),)

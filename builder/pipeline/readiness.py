@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from builder.bundle.document import read_document
 from builder.bundle.model import Bundle, Inventory
 from builder.bundle.parser import BUNDLE_FILE, load_bundle
+from builder.bundle.yaml_document import read_document
 from builder.errors import BaseImageError, Fault, LockDriftError, PublishRefusedError, StoreError
 from builder.lock.model import Lock
 from builder.oci.digest import Digest
@@ -31,8 +31,8 @@ def checklist(
     """Return the release checklist of a bundle; only with ``registry`` is any network touched."""
     bundle = load_bundle(path)
     inventory = stages.inventory_of(workshop, bundle)
-    lock, drift = _lock(bundle, inventory)
-    plans = _plans(bundle, inventory) if lock is not None and not drift else {}
+    lock, drift = _lock(workshop, bundle, inventory)
+    plans = _plans(workshop, bundle, inventory) if lock is not None and not drift else {}
     facts = Facts(
         bundle=bundle,
         inventory=inventory,
@@ -60,16 +60,16 @@ def require_complete(made: Checklist) -> None:
         )
 
 
-def _lock(bundle: Bundle, inventory: Inventory) -> tuple[Lock | None, tuple[str, ...]]:
+def _lock(workshop: Workshop, bundle: Bundle, inventory: Inventory) -> tuple[Lock | None, tuple[str, ...]]:
     try:
-        return stages.locked(bundle, inventory)[0], ()
+        return stages.locked(workshop, bundle, inventory)[0], ()
     except LockDriftError as drift:
         return None, tuple(fault.fact for fault in drift.faults)
 
 
-def _plans(bundle: Bundle, inventory: Inventory) -> dict[Platform, str]:
+def _plans(workshop: Workshop, bundle: Bundle, inventory: Inventory) -> dict[Platform, str]:
     """Return the digest of each platform's plan, which tells whether an image is of the bundle as it is now."""
-    _, plans = stages.plans_of(bundle, inventory, ())
+    _, plans = stages.plans_of(workshop, bundle, inventory, ())
     return {plan.platform: str(plan.digest) for plan in plans}
 
 

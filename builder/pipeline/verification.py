@@ -25,8 +25,10 @@ from builder.oci.platform import Platform
 from builder.oci.reference import Reference
 from builder.pipeline import stages
 from builder.pipeline.builders import build_canonical
+from builder.pipeline.fetching import fetch_locked
 from builder.pipeline.images import Wanted, is_bundle, open_image, scratch_folder
-from builder.pipeline.workshop import NATIVE, RUNTIME, Products, Workshop
+from builder.pipeline.linking import assemble_plan, render_plan
+from builder.pipeline.workshop import NATIVE, RUNTIME, Products, Workshop, server_requirements
 from builder.plan.compile import LockedTexts, compile_plan
 from builder.plan.model import Plan
 from builder.publish.pull import find_image
@@ -149,11 +151,11 @@ def _verify_one(
         else:
             bundle = stages.load(workshop, sources)
             inventory = stages.inventory_of(fresh, bundle)
-            lock, (plan,) = stages.plans_of(bundle, inventory, (platform,))
-        stages.fetch_locked(workshop, lock, platform, offline=offline)
+            lock, (plan,) = stages.plans_of(workshop, bundle, inventory, (platform,))
+        fetch_locked(workshop, lock, platform, offline=offline)
         _bring_inputs(workshop, fresh, lock, plan)
-        stages.fetch_locked(fresh, lock, platform, offline=True)
-        linked = stages.assemble_plan(fresh, bundle, plan, offline=True)
+        fetch_locked(fresh, lock, platform, offline=True)
+        linked = assemble_plan(fresh, bundle, plan, offline=True)
         rebuilt = []
         for builder in builders:
             made = (
@@ -186,7 +188,7 @@ def _recorded_plan(fresh: Workshop, recorded: Recorded, platform: Platform) -> t
         platform=platform,
         texts=LockedTexts(
             requirements=recorded.requirements,
-            server=stages.server_requirements(),
+            server=server_requirements(),
             training_environment=recorded.training_environment,
         ),
         kiln_version=__version__,
@@ -196,7 +198,7 @@ def _recorded_plan(fresh: Workshop, recorded: Recorded, platform: Platform) -> t
 
 def _build(fresh: Workshop, bundle: Bundle, plan: Plan, linked: Image, *, builder: str, scratch: Path) -> Image:
     products = Products(scratch / f"products-{builder}")
-    context = stages.render_plan(fresh, bundle, plan, linked, products, templates=None, is_only=True)
+    context = render_plan(fresh, bundle, plan, linked, products, templates=None, is_only=True)
     canonical, _ = build_canonical(builder, fresh, plan, linked, context)
     return canonical.image
 

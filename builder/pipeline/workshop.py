@@ -30,6 +30,11 @@ RUNTIME = Path(__file__).resolve().parent.parent / "runtime"
 """The source that is baked into images."""
 
 
+def server_requirements() -> str:
+    """Return the server's own locked requirements."""
+    return (RUNTIME / "requirements.lock").read_text()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workshop:
     """Settings, store, terminal and clock, made once for a command."""

@@ -14,17 +14,21 @@ from builder.store.blobs import store_faults
 
 
 class Records:
-    """JSON values by key under one folder. A record is a hint: a lost or damaged one only costs the work again."""
+    """JSON values by key under one folder. A record is a hint: a lost or damaged one only costs the work again.
 
-    def __init__(self, root: Path, kind: str) -> None:
+    What only holds for one version of the tool is kept ``by`` its identity, and nobody else gets it.
+    """
+
+    def __init__(self, root: Path, kind: str, *, by: str | None = None) -> None:
         self._root = root / "records" / kind
+        self._by = by
 
     def get(self, key: Any) -> Any | None:
         """Return what was remembered for a key (any JSON value), or None; never anything else than was put."""
         try:
             record = json.loads(self._path(key).read_bytes())
             value = record["value"]
-            return value if record["seal"] == _seal(key, value) else None
+            return value if record["seal"] == _seal(self._full(key), value) else None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
@@ -37,13 +41,16 @@ class Records:
             aside = Path(name)
             try:
                 with os.fdopen(descriptor, "wb") as file:
-                    file.write(canonical_json({"value": value, "seal": _seal(key, value)}))
+                    file.write(canonical_json({"value": value, "seal": _seal(self._full(key), value)}))
                 aside.replace(path)
             finally:
                 aside.unlink(missing_ok=True)
 
     def _path(self, key: Any) -> Path:
-        return self._root / Digest.of(canonical_json(key)).hex
+        return self._root / Digest.of(canonical_json(self._full(key))).hex
+
+    def _full(self, key: Any) -> Any:
+        return key if self._by is None else [self._by, key]
 
 
 def _seal(key: Any, value: Any) -> str:

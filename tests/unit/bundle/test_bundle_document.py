@@ -9,8 +9,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.bundle import document
-from builder.bundle.document import read_document, show_path
+from builder.bundle import yaml_document
+from builder.bundle.document import show_path
+from builder.bundle.yaml_document import read_document
 from builder.errors import BundleError
 
 
@@ -184,7 +185,7 @@ def test_aliases_of_aliases_do_not_eat_the_memory() -> None:
     text = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))
     faults = refuse(text).faults
     assert len(faults) == 1
-    assert str(document.MAX_NODES) in faults[0].fact
+    assert str(yaml_document.MAX_NODES) in faults[0].fact
 
 
 def test_a_tab_is_named_with_its_line() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from builder.bundle.document import read_document
+from builder.bundle.yaml_document import read_document
 from builder.bundle.faults import Faults, closest, shown
 
 

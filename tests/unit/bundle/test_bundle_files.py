@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.bundle.document import read_document
+from builder.bundle.yaml_document import read_document
 from builder.bundle.faults import Faults
 from builder.bundle.files import BundleFiles
 from builder.bundle.model import SchemaScope

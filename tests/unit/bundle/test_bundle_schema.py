@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from builder.bundle.document import read_document
+from builder.bundle.yaml_document import read_document
 from builder.bundle.faults import Faults
 from builder.bundle.schema import bundle_schema, check_against_schema, schema_text
 from builder.errors import Fault

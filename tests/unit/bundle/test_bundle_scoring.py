@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from builder.bundle.document import read_document
+from builder.bundle.yaml_document import read_document
 from builder.bundle.faults import Faults
 from builder.bundle.files import BundleFiles
 from builder.bundle.framework import ModelReading

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.bundle.document import read_document
+from builder.bundle.yaml_document import read_document
 from builder.scaffold.document import render_document
 from builder.scaffold.draft import Draft, Test, Wanted
 

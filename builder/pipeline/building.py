@@ -1,0 +1,101 @@
+"""The recipe for images: each function reads from top to bottom, one stage after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from builder.bundle.model import Bundle, Inventory
+from builder.oci.canonical import readable_json
+from builder.oci.platform import Platform
+from builder.pipeline import stages
+from builder.pipeline.built import Built
+from builder.pipeline.checks import require_sound
+from builder.pipeline.fetching import fetch_locked
+from builder.pipeline.linking import assemble_plan, render_plan
+from builder.pipeline.workshop import NATIVE, Products, Workshop
+from builder.plan.model import Plan
+from builder.store.layout import write_layout
+
+
+def plan(workshop: Workshop, path: Path, *, platforms: Sequence[Platform] = ()) -> tuple[Plan, ...]:
+    """Return what a build would do on each platform."""
+    bundle = stages.load(workshop, path)
+    return stages.plans_of(workshop, bundle, stages.inventory_of(workshop, bundle), platforms)[1]
+
+
+def render(
+    workshop: Workshop, path: Path, *, platforms: Sequence[Platform] = (), offline: bool, templates: Path | None
+) -> list[Path]:
+    """Write the Dockerfile and build context for each platform and return their folders."""
+    bundle = stages.load(workshop, path)
+    inventory = stages.inventory_of(workshop, bundle)
+    locked, plans = stages.plans_of(workshop, bundle, inventory, platforms)
+    products = Products(bundle.root)
+    written = []
+    with products.guarded(workshop.terminal.say):
+        for one in plans:
+            fetch_locked(workshop, locked, one.platform, offline=offline)
+            image = assemble_plan(workshop, bundle, one, offline=offline)
+            written.append(
+                render_plan(
+                    workshop,
+                    bundle,
+                    one,
+                    image,
+                    products,
+                    templates=templates,
+                    is_only=bundle.environment.has_one_platform,
+                )
+            )
+    return written
+
+
+def build(
+    workshop: Workshop, path: Path, *, platforms: Sequence[Platform] = (), offline: bool, builder: str = NATIVE
+) -> Built:
+    """Make the images, write them as one OCI layout, and the Dockerfile with its context beside it."""
+    bundle = stages.load(workshop, path)
+    inventory = stages.inventory_of(workshop, bundle)
+    return build_inventoried(workshop, bundle, inventory, platforms=platforms, offline=offline, builder=builder)
+
+
+def build_inventoried(
+    workshop: Workshop,
+    bundle: Bundle,
+    inventory: Inventory,
+    *,
+    platforms: Sequence[Platform],
+    offline: bool,
+    builder: str,
+) -> Built:
+    """Do what ``build`` does for a bundle whose files are known already."""
+    locked, plans = stages.plans_of(workshop, bundle, inventory, platforms)
+    products = Products(bundle.root)
+    with products.guarded(workshop.terminal.say):
+        images, contexts, engine_ids = [], [], []
+        for one in plans:
+            fetch_locked(workshop, locked, one.platform, offline=offline)
+            require_sound(workshop, bundle, inventory, locked, [one.platform])
+            images.append(assemble_plan(workshop, bundle, one, offline=offline))
+            is_only = bundle.environment.has_one_platform
+            contexts.append(render_plan(workshop, bundle, one, images[-1], products, templates=None, is_only=is_only))
+            if builder != NATIVE:
+                from builder.pipeline.builders import build_by_engine  # noqa: PLC0415 - engines' clients, if one is asked
+
+                images[-1], engine_id = build_by_engine(builder, workshop, one, images[-1], contexts[-1])
+                engine_ids.append(engine_id)
+        write_layout(workshop.store, images, products.layout, tag=bundle.version)
+        built = Built(
+            repository=bundle.repository,
+            version=bundle.version,
+            images=tuple(images),
+            plans=tuple(one.digest for one in plans),
+            layout=products.layout,
+            context=contexts[0],
+            builder=builder,
+            timings=dict(workshop.terminal.timings),
+            engine_ids=tuple(engine_ids),
+        )
+        products.write(products.record, readable_json(built.to_dict()))
+    return built
