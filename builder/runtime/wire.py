@@ -15,6 +15,8 @@ HEADER = struct.Struct("<I")
 
 SCORE = "score"
 """To a worker: (SCORE, batch number, [(request id, payload), …])."""
+DECODE = "decode"
+"""To a worker: (DECODE, batch number, [(request id, (format, body, cells there may be)), …]); answered by RESULT."""
 READY = "ready"
 """From a worker: (READY, seconds the load took)."""
 FAILED = "failed"

@@ -184,7 +184,7 @@ class Application:
                 request.scoring = (work.sent - work.arrived, work.spent, work.batch)
             self._finish(request, dialect, intake, outcome, value)
 
-        work = Work(request.request_id, intake.payload, intake.records, request.started, done)
+        work = Work(request.request_id, intake.payload, intake.records, request.started, done, intake.kind)
         try:
             self._pool.submit(work)
         except QueueFullError:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..wire import SCORE
+
 TIMED_OUT = "timed out"
 """Not answered before the deadline."""
 LOST = "lost"
@@ -31,6 +33,8 @@ class Work:
     records: int
     arrived: float
     done: Callable[[Work, str, Any], None]
+    kind: str = SCORE
+    """What is asked, a word of :mod:`wire`; one batch holds one kind."""
     sent: float = 0.0
     spent: float = 0.0
     """Seconds in the author's code, for the whole batch."""
@@ -74,7 +78,7 @@ class Queue:
             if work.finished:
                 works.popleft()
                 continue
-            if batch and size + work.records > self._batch_size:
+            if batch and (size + work.records > self._batch_size or work.kind != batch[0].kind):
                 break
             batch.append(works.popleft())
             size += work.records

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from ..spawn import Spawned
-from ..wire import FAILED, READY, RESULT, SCORE, Unpacker, pack
+from ..wire import FAILED, READY, RESULT, Unpacker, pack
 from .logs import Log
 from .work import Work
 
@@ -116,7 +116,9 @@ class Worker(asyncio.Protocol):
         self.batch = batch
         self.busy_since = time.monotonic()
         if self._transport is not None:
-            self._transport.write(pack((SCORE, self._number, [(work.request_id, work.payload) for work in batch])))
+            self._transport.write(
+                pack((batch[0].kind, self._number, [(work.request_id, work.payload) for work in batch]))
+            )
 
     def close(self) -> None:
         """Let the process end by itself once it is idle."""

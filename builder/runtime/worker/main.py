@@ -14,8 +14,9 @@ from typing import Any
 from ..bundle import Bundle, read_bundle
 from ..places import Places, find_places
 from ..spawn import CHANNEL
-from ..wire import FAILED, READY, RESULT, SCORE, Unpacker, pack
+from ..wire import DECODE, FAILED, READY, RESULT, SCORE, Unpacker, pack
 from .contracts import Scorer, load_scorer
+from .decode import decode
 from .imports import arrange_imports
 from .model_dir import choose_model_dir
 from .output import Journal, capture_output, finish_lines
@@ -68,6 +69,9 @@ def score_until_closed(channel: socket.socket, scorer: Scorer, journal: Journal)
         for message in unpacker.feed(data):
             if message[0] == SCORE:
                 channel.sendall(score_batch(scorer, journal, message[1], message[2]))
+            elif message[0] == DECODE:
+                channel.sendall(pack((RESULT, message[1], decode(message[2], journal), 0.0)))
+                journal.requests = ()
 
 
 def score_batch(scorer: Scorer, journal: Journal, number: int, requests: list[tuple[str, Any]]) -> bytes:
