@@ -22,7 +22,10 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(slots=True)
 class Response:
-    """A whole answer. ``headers`` do not hold content-type, content-length, date or connection."""
+    """A whole answer. ``headers`` do not hold content-type, content-length, date or connection.
+
+    An empty ``content_type`` is not sent.
+    """
 
     status: int
     body: bytes
@@ -101,7 +104,7 @@ def make_request_id() -> str:
 
 def is_printable(text: str) -> bool:
     """Say whether a header value from outside may be sent back in a header."""
-    return text.isascii() and text.isprintable()
+    return text.isprintable()
 
 
 def to_json(value: object) -> bytes:
@@ -131,8 +134,9 @@ CLOCK = Clock()
 def serialise(response: Response, *, head_only: bool, close: bool) -> bytes:
     """Return the bytes of a response."""
     more = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
+    kind = f"content-type: {response.content_type}\r\n" if response.content_type else ""
     head = (
-        f"content-type: {response.content_type}\r\ncontent-length: {len(response.body)}\r\n"
+        f"{kind}content-length: {len(response.body)}\r\n"
         f"{more}{'connection: close' if close else 'connection: keep-alive'}\r\n\r\n"
     )
     line = STATUS_LINES.get(response.status) or f"HTTP/1.1 {response.status} Unknown\r\n".encode()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ..bundle import Bundle
 from ..places import Places
 from .awaiting import EventLoop
-from .azure import AzureScorer
 from .batch_scorer import BatchScorer, Outcome
 from .features import Feature, read_features
 from .forms import ARRAY, FRAME, Form, read_form
@@ -35,9 +35,9 @@ def load_scorer(bundle: Bundle, places: Places, journal: Journal) -> Scorer:
     if bundle.contract == "none":
         model = load_known_model(places.locate(bundle.model_path), bundle.framework, bundle.feature_names)
         return BatchScorer(model, journal)
-    module = import_script(places.locate(bundle.script or ""))
     if bundle.contract == "azure":
-        return AzureScorer(module, journal)
+        return load_azure(bundle, places, journal)
+    module = import_script(places.locate(bundle.script or ""))
     for name in ("load", "predict"):
         if not callable(getattr(module, name, None)):
             raise TypeError(f"{bundle.script} defines no function {name}")
@@ -46,6 +46,18 @@ def load_scorer(bundle: Bundle, places: Places, journal: Journal) -> Scorer:
     if inspect.isawaitable(loaded):
         loaded = event_loop.run(loaded)
     return BatchScorer(make_predict(module.predict, loaded, features), journal, event_loop)
+
+
+def load_azure(bundle: Bundle, places: Places, journal: Journal) -> Scorer:
+    """Import a script of Azure ML's, among the modules it expects, and call its ``init``."""
+    from . import azure_modules  # noqa: PLC0415 - only these scripts pay for what it takes
+    from .azure_scorer import AzureScorer  # noqa: PLC0415
+
+    azure_modules.install()
+    azure_modules.arrange_variables(bundle, places)
+    milliseconds = os.environ.get("SCORING_TIMEOUT_MS")
+    timeout = float(milliseconds) / 1e3 if milliseconds else bundle.service.request_timeout
+    return AzureScorer(import_script(places.locate(bundle.script or "")), journal, timeout=timeout)
 
 
 def make_predict(

@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-import json
-import types
 from typing import Any
 
-import pytest
-
 from builder.runtime.wire import INTERNAL_ERROR, OK, USER_ERROR
-from builder.runtime.worker.azure import AzureScorer, read_signature
 from builder.runtime.worker.batch_scorer import BatchScorer
 from builder.runtime.worker.output import Journal
 
@@ -47,24 +42,3 @@ def test_a_batch_that_fails_is_tried_request_by_request() -> None:
 
 def test_a_wrong_number_of_predictions_is_our_refusal_to_answer() -> None:
     assert BatchScorer(lambda _records: [1], Silent()).score([("a", [1, 2])]) == [(INTERNAL_ERROR, None)]
-
-
-def test_azure_scripts_behind_a_driver_are_called_directly() -> None:
-    inner = types.ModuleType("inner")
-    inner.run = lambda data: {"inner": data}  # type: ignore[attr-defined]
-    outer = types.ModuleType("outer")
-    started: list[int] = []
-    outer.init = lambda: started.append(1)  # type: ignore[attr-defined]
-    outer.run = lambda data: data  # type: ignore[attr-defined]
-    outer.driver_module = inner  # type: ignore[attr-defined]
-    ((outcome, (text, spent)),) = AzureScorer(outer, Silent()).score([("a", ("x", []))])
-    assert (outcome, json.loads(text), started) == (OK, {"inner": "x"}, [1])
-    assert spent >= 0
-
-
-def test_the_signature_of_run_is_read_as_azure_ml_reads_it() -> None:
-    assert read_signature(lambda data: data) == ("data", False)
-    assert read_signature(lambda request_headers, body: (request_headers, body)) == ("body", True)
-    for run in (lambda: 0, lambda request_headers: request_headers, lambda *data: data, lambda **data: data):
-        with pytest.raises(TypeError):
-            read_signature(run)

@@ -1,19 +1,26 @@
-"""Azure ML's own manners: ``/score`` for scripts with ``init`` and ``run``, its headers and its ways of failing."""
+"""Azure ML's own manners: ``/score`` for scripts with ``init`` and ``run``, its headers and its ways of failing.
+
+The worker reads the request and writes the answer, since only it knows how the script is decorated. Here are the
+limits, the bundle's schema, and what Azure ML's server adds to every answer.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import parse_qsl
 
 from ...wire import INTERNAL_ERROR, USER_ERROR
+from ..cors import make_sharing
 from ..failure import REFUSED, Failure, refuse
 from ..intake import check_content_type, parse_body
 from ..message import JSON, LONGEST_ID, Headers, Request, Response, is_printable, to_json
 from ..protocol import Dialect, Intake, Route, Service
 from ..work import TIMED_OUT
 from . import own
+from .raw import make_payload, make_response
+
+IDS = frozenset({"x-request-id", "x-ms-request-id"})
+FAILED = "x-ms-run-function-failed"
 
 
 def routes(service: Service) -> Iterable[Route]:
@@ -21,60 +28,55 @@ def routes(service: Service) -> Iterable[Route]:
     if service.bundle.contract != "azure":
         return
     dialect = service.passing = make_dialect(service)
-    yield Route(methods=("POST", "GET"), pattern="/score", does=dialect, fail=own.fail, operation="score_azure")
-    yield Route(methods=("OPTIONS",), pattern="/score", does=allow, fail=own.fail, operation="allow_azure")
-    yield Route(methods=("POST",), pattern="/predict", does=dialect, fail=own.fail, operation="score_azure")
-
-
-def allow(_request: Request) -> Response:
-    """Answer OPTIONS as Azure ML's server does."""
-    return Response(200, b"", "text/html; charset=utf-8")
+    for pattern, methods in (("/score", ("POST", "GET", "OPTIONS")), ("/predict", ("POST",))):
+        yield Route(methods=methods, pattern=pattern, does=dialect, fail=dialect.fail, operation="score_azure")
 
 
 def make_dialect(service: Service) -> Dialect:
-    """Return how a request becomes the text that ``run`` gets, and its answer a response."""
+    """Return how a request is passed on to ``run``, and what is added to its answer."""
     schema, reader = service.bundle.request_schema, service.reader
     version = f"modelkiln/{service.bundle.document.get('kiln', {}).get('version', '0')}"
+    share = make_sharing(service.environment.get("AML_CORS_ORIGINS"))
 
     def read(request: Request) -> Intake:
         check_ids(request)
-        if request.method == "GET":
-            return Intake((json.dumps(read_query(request.query)), request.headers), 1)
-        body = request.body
-        if schema is not None:  # otherwise it need not be JSON
+        if schema is not None and request.method == "POST":  # otherwise it need not be JSON
             check_content_type(request.get_header("content-type"))
-            reader.take_value(parse_body(body))
-        try:
-            text = body.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise refuse(400, f"Input cannot be decoded as UTF-8: {error}") from None
-        return Intake((text, request.headers), 1)
+            reader.take_value(parse_body(request.body))
+        return Intake(make_payload(request), 1)
 
     def write(request: Request, _intake: Intake, answer: Any) -> Response:
-        body, spent = answer
-        return _finish(request, 200, body.encode(), (("x-ms-run-fn-exec-ms", f"{spent:.3f}"),), failed=False)
+        client = {"x-ms-client-request-id"} if find_client_id(request) else frozenset[str]()
+        return _finish(request, make_response(answer, without=IDS | client))
 
     def fail(request: Request, failure: Failure) -> Response:
-        status, failed = failure.status, True
+        status, headers = failure.status, failure.headers
         match failure.outcome:
-            case _ if failure.outcome == REFUSED:
-                return own.fail(request, failure)
             case _ if failure.outcome == TIMED_OUT:
-                text = f"Scoring timeout after {service.settings.request_timeout * 1e3:g} ms"
+                text = f"Scoring timeout after {round(service.settings.request_timeout * 1e3)} ms"
                 status, body = 500 if request.route == "/score" else 504, to_json({"message": text})
+                headers = ((FAILED, "True"), *headers)
             case _ if failure.outcome == USER_ERROR:
                 text = "An unexpected error occurred in scoring script. Check the logs for more info."
-                body = to_json({"message": text})
+                body, headers = to_json({"message": text}), ((FAILED, "True"), *headers)
             case _ if failure.outcome == INTERNAL_ERROR:
-                text, failed = "An unexpected internal error occurred. Check the logs for more info.", False
-                body = to_json({"message": text})
+                text = "An unexpected internal error occurred. Check the logs for more info."
+                body, headers = to_json({"message": text}), ((FAILED, "False"), *headers)
+            case _ if failure.outcome == REFUSED and status == 431:
+                body, headers = to_json({"message": failure.message}), ((FAILED, "False"), *headers)
             case _:
                 body = to_json(own.describe_failure(failure))
-        return _finish(request, status, body, failure.headers, failed=failed)
+                headers = ((FAILED, str(failure.outcome != REFUSED)), *headers)
+        return _finish(request, Response(status, body, JSON, headers))
 
-    def _finish(request: Request, status: int, body: bytes, headers: Headers, *, failed: bool) -> Response:
-        more = (*headers, ("x-ms-run-function-failed", str(failed)), ("x-ms-server-version", version))
-        return Response(status, body, JSON, (*more, *find_ids(request)))
+    def _finish(request: Request, response: Response) -> Response:
+        response.headers = (
+            *response.headers,
+            ("x-ms-server-version", version),
+            *find_ids(request),
+            *share(request, response),
+        )
+        return response
 
     return Dialect(read=read, write=write, fail=fail)
 
@@ -88,28 +90,21 @@ def check_ids(request: Request) -> None:
         raise refuse(431, f"{which} must not exceed {LONGEST_ID} characters")
 
 
+def find_client_id(request: Request) -> str:
+    """Return what the client calls its request, by the new name or by the old one."""
+    return request.get_header("x-ms-client-request-id") or request.get_header("x-ms-request-id") or ""
+
+
 def find_ids(request: Request) -> Headers:
-    """Return the identifiers Azure ML's server sends back beside x-request-id."""
-    legacy, client = request.get_header("x-ms-request-id") or "", request.get_header("x-ms-client-request-id") or ""
-    if legacy:
-        client = client or legacy
-    else:
-        legacy = client or request.request_id
+    """Return the identifiers Azure ML's server sends back beside x-request-id: none that are too long."""
+    client = find_client_id(request)
+    legacy = request.get_header("x-ms-request-id") or client or request.request_id
+    given = [request.get_header("x-request-id"), legacy, client]
+    if any(len(each or "") > LONGEST_ID for each in given):
+        legacy = client = ""
     pairs = (
         ("x-ms-request-id", legacy),
         ("x-ms-client-request-id", client),
         ("TraceId", request.get_header("traceid")),
     )
     return tuple((name, value) for name, value in pairs if value and is_printable(value))
-
-
-def read_query(query: str) -> dict[str, Any]:
-    """Return a query's parameters as Azure ML's server passes them on: each JSON if it can be, repeated ones a list."""
-    found: dict[str, list[Any]] = {}
-    for name, text in parse_qsl(query, keep_blank_values=True):
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = text
-        found.setdefault(name, []).append(value)
-    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
