@@ -1,0 +1,133 @@
+"""The measurements as Markdown tables, for docs/explanation/benchmarks-serving.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import median
+from typing import Any
+
+from malformed import NAMES as BODIES
+
+MODELS = {"lr": "Logistic regression, 20 features", "rf": "Forest of 100 trees, depth 8, 20 features"}
+
+
+def merge(cells: Iterable[dict[str, Any]]) -> dict[str, float]:
+    """Return the medians over the rounds of one cell; errors add up."""
+    rounds = list(cells)
+    merged = {key: median(each[key] for each in rounds) for key in ("rate", "p50_ms", "p99_ms")}
+    return merged | {"errors": sum(each["errors"] for each in rounds)}
+
+
+def collect(results: dict[str, Any], system: str, model: str) -> dict[int, dict[str, float]]:
+    """Return the merged cells of one system by number of connections."""
+    rounds = [each for each in results["runs"] if each["system"] == system and each["model"] == model]
+    found: dict[int, list[dict[str, Any]]] = {}
+    for run in rounds:
+        for cell in run["cells"]:
+            found.setdefault(cell["connections"], []).append(cell)
+    return {connections: merge(cells) for connections, cells in found.items()}
+
+
+def write_table(header: list[str], rows: list[list[str]]) -> list[str]:
+    return [
+        f"| {' | '.join(header)} |",
+        f"|{'|'.join(['---'] * len(header))}|",
+        *(f"| {' | '.join(r)} |" for r in rows),
+    ]
+
+
+def show(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.2g}" if number < 1 else f"{number:.1f}"
+
+
+def render(results: dict[str, Any]) -> str:
+    """Return all tables."""
+    titles = results["systems"]
+    lines: list[str] = []
+    for model, title in MODELS.items():
+        rows = []
+        tables = {system: collect(results, system, model) for system in titles}
+        base = tables.get("handwritten", {})
+        connections = sorted({each for cells in tables.values() for each in cells})
+        if not connections:
+            continue
+        for system, cells in tables.items():
+            if not cells:
+                continue
+            row = [titles[system]]
+            for number in connections:
+                cell = cells.get(number)
+                if cell is None:
+                    row.append("")
+                    continue
+                ratio = f" ({cell['rate'] / base[number]['rate']:.2g}x)" if number in base else ""
+                errors = f" **{cell['errors']:.0f} errors**" if cell["errors"] else ""
+                row.append(f"{show(cell['rate'])}{ratio}, {show(cell['p50_ms'])} / {show(cell['p99_ms'])}{errors}")
+            runs = [each for each in results["runs"] if each["system"] == system and each["model"] == model]
+            memory = runs[-1]["memory"]
+            row.append(f"{memory['processes']}, {memory['first']:.0f} / {memory['pss']:.0f}")
+            start = median(spent for each in runs for spent in each["starts"])
+            row.append(f"{start:.2f}")
+            rows.append(row)
+        plain = results["plain_start"].get(model)
+        lines += [f"### {title}", ""]
+        if plain:
+            inside = results["in_process"][model]
+            lines += [
+                (
+                    f"In process: `predict` of one row {inside['1']:.3f} ms, of 64 rows {inside['64']:.3f} ms; "
+                    f"`import` and load {plain:.2f} s."
+                ),
+                "",
+            ]
+        header = ["system", *(f"{number} connection{'s' if number > 1 else ''}" for number in connections)]
+        lines += [*write_table([*header, "processes, MiB first / all (PSS)", "start s"], rows), ""]
+    lines += ["### Malformed bodies", "", *render_malformed(results), ""]
+    return "\n".join(lines)
+
+
+def render_malformed(results: dict[str, Any]) -> list[str]:
+    """Return the table of statuses; a plus says that the answer names the feature at fault."""
+    rows = []
+    for system, title in results["systems"].items():
+        found = results["malformed"].get(system)
+        if found:
+            shown = [f"{found[name]['status']}{' +' if found[name]['names_field'] else ''}" for name in BODIES]
+            rows.append([title, *shown, "yes" if found["alive"] else "**no**"])
+    return write_table(["system", *BODIES, "serves on"], rows)
+
+
+def judge(results: dict[str, Any]) -> list[str]:
+    """Return what is wanted beside what was measured, one line each."""
+    lines = []
+    names = list(results["systems"])
+    tools = [name for name in names if not name.startswith(("modelkiln", "handwritten"))]
+    for model in MODELS:
+        tables = {name: collect(results, name, model) for name in names}
+        ours = tables.get("modelkiln")
+        if not ours:
+            continue
+        for number, cell in sorted(ours.items()):
+            others = {name: tables[name][number] for name in (*tools, "handwritten") if number in tables.get(name, {})}
+            if not others:
+                continue
+            fastest = max(others, key=lambda name: others[name]["rate"])
+            steadiest = min(others, key=lambda name: others[name]["p99_ms"])
+            lines.append(
+                f"{model} {number:>2} connections: {cell['rate']:,.0f}/s p99 {cell['p99_ms']:.2f} ms; "
+                f"fastest other {fastest} {others[fastest]['rate']:,.0f}/s "
+                f"({cell['rate'] / others[fastest]['rate']:.2f}x); "
+                f"lowest other p99 {steadiest} {others[steadiest]['p99_ms']:.2f} ms"
+            )
+            if number == 64:
+                installed = [others[name]["rate"] for name in others if name in tools and "-" not in name]
+                batching = [others[name]["rate"] for name in others if name.endswith("-batching")]
+                by_hand = others.get("handwritten", {}).get("rate")
+                told = [f"{cell['rate'] / by_hand:.1f}x hand-written (wanted 5)"] if by_hand else []
+                told += [f"{cell['rate'] / max(installed):.1f}x best as installed (10)"] if installed else []
+                told += [f"{cell['rate'] / max(batching):.1f}x best batching (3)"] if batching else []
+                lines.append(f"{model} 64: {', '.join(told)}")
+            if number == 1 and model in results["in_process"]:
+                over = cell["p50_ms"] - results["in_process"][model]["1"]
+                lines.append(f"{model}  1: {over:.3f} ms above predict in process (wanted 0.4 at most)")
+    return lines
