@@ -11,8 +11,10 @@ It is importable in the image only::
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +37,32 @@ class Request:
 
 
 class Scope:
-    """The requests one call of the author's code is for."""
+    """The requests one call of the author's code is for, made when they are asked for: most calls log nothing."""
 
-    __slots__ = ("requests",)
+    __slots__ = ("_made", "_pairs", "_traces")
 
-    def __init__(self, requests: tuple[Request, ...] = ()) -> None:
-        self.requests = requests
+    def __init__(self, pairs: Sequence[tuple[str, Any]], traces: Sequence[tuple[str, str]] = ()) -> None:
+        self._pairs = pairs
+        self._traces = traces
+        self._made: tuple[Request, ...] | None = None
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """What is scored."""
+        if self._made is None:
+            traces = self._traces or (("", ""),) * len(self._pairs)
+            self._made = tuple(Request(pair[0], *trace) for pair, trace in zip(self._pairs, traces, strict=True))
+        return self._made
 
 
+NOTHING = Scope(())
 _scope: ContextVar[Scope | None] = ContextVar("kiln_requests", default=None)
-_latest = [Scope()]
+_latest = [NOTHING]
 
 
-def enter(requests: tuple[Request, ...]) -> None:
+def enter(scope: Scope) -> None:
     """Say what is scored from now on, in this thread and in those that know no better."""
-    _latest[0] = scope = Scope(requests)
+    _latest[0] = scope
     _scope.set(scope)
 
 

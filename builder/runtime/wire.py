@@ -14,9 +14,9 @@ from typing import Any
 HEADER = struct.Struct("<I")
 
 SCORE = "score"
-"""To a worker: (SCORE, batch number, [(request id, payload), …])."""
+"""To a worker: (SCORE, batch number, [(request id, payload), …], [(traceparent, tracestate), …] or [])."""
 DECODE = "decode"
-"""To a worker: (DECODE, batch number, [(request id, (format, body, cells there may be)), …]); answered by RESULT."""
+"""To a worker, as SCORE, each payload being (format, body, cells there may be); answered by RESULT."""
 READY = "ready"
 """From a worker: (READY, seconds the load took)."""
 FAILED = "failed"

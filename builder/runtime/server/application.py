@@ -8,18 +8,19 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable
 from typing import Any
 
 from ..bundle import Bundle
 from ..settings import Settings
 from ..wire import INTERNAL_ERROR, OK
+from .exposition import OPEN_METRICS, wants_open_metrics
 from .failure import RETRY, Failure, RefusedError
 from .intake import Reader
 from .logs import Log
 from .measures import Measures
 from .message import LONGEST_ID, Request, Response, is_printable, make_request_id
 from .metrics import CONTENT_TYPE
+from .observer import Observer
 from .pool import Pool
 from .protocol import Dialect, Fail, Intake, Service
 from .protocols import gather_routes
@@ -39,14 +40,14 @@ class Application:
         reader: Reader,
         log: Log,
         measures: Measures,
-        count_connections: Callable[[], int],
+        observer: Observer,
     ) -> None:
         self._bundle = bundle
         self._settings = settings
         self._pool = pool
         self._log = log
         self._measures = measures
-        self._count_connections = count_connections
+        self._observer = observer
         self._service = Service(
             bundle=bundle,
             settings=settings,
@@ -56,7 +57,7 @@ class Application:
             measure=self._measure,
         )
         self._router = Router(gather_routes(self._service))
-        self._quiet = frozenset(route.pattern for route in self._router.routes if route.quiet)
+        observer.quiet = frozenset(route.pattern for route in self._router.routes if route.quiet)
 
     # --- every request
 
@@ -64,6 +65,7 @@ class Application:
         """Answer a request, now or later, exactly once; a fault of ours is a 500 and a log line."""
         given = request.get_header("x-request-id")
         request.request_id = given if given and len(given) <= LONGEST_ID and is_printable(given) else make_request_id()
+        self._observer.begin(request)
         path = request.path
         found = self._router.find(path)
         if found is None:
@@ -88,7 +90,7 @@ class Application:
             else:
                 self._answer(request, does(request))
         except RefusedError as error:
-            self._answer(request, route.fail(request, error.failure))
+            self._answer(request, self._word(route.fail, request, error.failure))
         except Exception as error:  # noqa: BLE001 - one request must not end the server
             self._answer(request, self._stumble(request, error, route.fail))
 
@@ -104,35 +106,21 @@ class Application:
         return fail(request, failure)
 
     def _answer(self, request: Request, response: Response) -> None:
-        response.headers = (("x-request-id", request.request_id), *response.headers)
+        response.headers = (("x-request-id", request.request_id), *self._observer.answer(request), *response.headers)
         size = request.size
         if not request.gone:
             request.respond(response)
-        spent = time.monotonic() - request.started
-        self._measures.requests.add((request.route, str(response.status)))
-        self._measures.request_seconds.observe(spent, (request.route,))
-        if self._settings.access_log and (self._settings.probe_log or request.route not in self._quiet):
-            line: dict[str, Any] = {
-                "method": request.method,
-                "path": request.path,
-                "status": 499 if request.gone else response.status,
-                "duration_ms": round(spent * 1e3, 3),
-                "bytes_in": size,
-                "bytes_out": len(response.body),
-                "request_id": request.request_id,
-                "client": request.sender.peer,
-            }
-            if request.scoring is not None:
-                queued, scored, batch = request.scoring
-                line |= {"queue_ms": round(queued * 1e3, 3), "model_ms": round(scored * 1e3, 3), "batch": batch}
-            level = "error" if response.status >= 500 else "warning" if response.status >= 400 else "info"
-            if request.route in self._quiet:
-                level = "info"  # a probe that is told "not yet" is no fault
-            self._log.write(level, "request", logger="kiln.access", **line)
+        self._observer.finish(request, response, size)
 
-    def _measure(self, _request: Request) -> Response:
-        page = self._measures.render(self._pool, self._count_connections, lambda: self._log.dropped)
-        return Response(200, page, CONTENT_TYPE)
+    def _measure(self, request: Request) -> Response:
+        open_metrics = wants_open_metrics(request.get_header("accept"))
+        page = self._measures.render(open_metrics=open_metrics)
+        return Response(200, page, OPEN_METRICS if open_metrics else CONTENT_TYPE)
+
+    def _word(self, fail: Fail, request: Request, failure: Failure) -> Response:
+        for fault in failure.faults:
+            self._measures.refused.add((fault.rule,))
+        return fail(request, failure)
 
     # --- scoring
 
@@ -170,7 +158,7 @@ class Application:
         try:
             intake = dialect.read(request)
         except RefusedError as error:
-            self._answer(request, dialect.fail(request, error.failure))
+            self._answer(request, self._word(dialect.fail, request, error.failure))
             return
         self._submit(request, dialect, intake)
 
@@ -185,6 +173,7 @@ class Application:
             self._finish(request, dialect, intake, outcome, value)
 
         work = Work(request.request_id, intake.payload, intake.records, request.started, done, intake.kind)
+        work.trace = self._observer.place_scoring(request)
         try:
             self._pool.submit(work)
         except QueueFullError:
@@ -201,7 +190,7 @@ class Application:
             else:
                 response = dialect.write(request, intake, value)
         except RefusedError as error:
-            response = dialect.fail(request, error.failure)
+            response = self._word(dialect.fail, request, error.failure)
         except Exception as error:  # noqa: BLE001 - one request must not end the server
             response = self._stumble(request, error, dialect.fail)
         self._answer(request, response)

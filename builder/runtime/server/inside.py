@@ -14,6 +14,7 @@ from .intake import Reader
 from .logs import Log
 from .measures import Measures
 from .message import Request, Response
+from .observer import Observer
 from .pool import Pool
 
 
@@ -60,7 +61,7 @@ class Inside:
             reader=reader,
             log=log,
             measures=measures,
-            count_connections=lambda: 0,
+            observer=Observer(settings, log, measures),
         )
 
     def start(self, spawned: Iterable[Spawned]) -> None:

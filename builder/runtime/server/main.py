@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import os
 import signal
 import socket
 import traceback
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -23,9 +24,15 @@ from .intake import Reader
 from .logs import Log
 from .measures import Measures
 from .message import Request
+from .observer import Observer, wants_telemetry
 from .pool import Pool
 from .schema import SchemaError
 
+if TYPE_CHECKING:
+    from .otlp.export import Export
+
+EXPORT_GRACE = 1.5
+"""Seconds a collector has at the end to take the last spans."""
 SWEEP = 0.5
 """Seconds between looks for clients that take too long."""
 
@@ -83,6 +90,7 @@ class Server:
         )
         self._pool = pool
         application: Application | None = None
+        export = self._start_export(measures)
 
         def handle(request: Request) -> None:
             if application is not None:
@@ -90,6 +98,12 @@ class Server:
 
         gate = Gate(settings=self._settings, handler=handle, loop=loop)
         gate.most_buffered = max(gate.most_buffered, 4 * self._settings.max_body)
+        measures.watch(
+            pool,
+            connections=lambda: len(gate.connections),
+            lines_dropped=lambda: self._log.dropped,
+            spans_dropped=(lambda: export.exporter.dropped) if export is not None else None,
+        )
         application = Application(
             bundle=self._bundle,
             settings=self._settings,
@@ -97,7 +111,7 @@ class Server:
             reader=self._reader,
             log=self._log,
             measures=measures,
-            count_connections=lambda: len(gate.connections),
+            observer=Observer(self._settings, self._log, measures, export.tracer if export is not None else None),
         )
         gate.word = application.word
         pool.start(spawned, application.make_warm_up)
@@ -124,7 +138,16 @@ class Server:
             sweeper.cancel()
             gate.abort()
             pool.close()
+            if export is not None:
+                export.exporter.close(EXPORT_GRACE)
         return code
+
+    def _start_export(self, measures: Measures) -> Export | None:
+        """Export to a collector when OpenTelemetry's variables ask for it; nothing is imported when they do not."""
+        if not wants_telemetry(os.environ):
+            return None
+        start: Callable[..., Export] = importlib.import_module(f"{__package__}.otlp.export").start_export
+        return start(self._bundle, os.environ, self._log, measures)
 
     def _log_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

@@ -130,15 +130,6 @@ class Measures:
             *self._watched,
         ]
 
-    def render(
-        self,
-        pool: Employer | None = None,
-        connections: Callable[[], int] | None = None,
-        dropped: Callable[[], int] | None = None,
-        *,
-        open_metrics: bool = False,
-    ) -> bytes:
+    def render(self, *, open_metrics: bool = False) -> bytes:
         """Return the page."""
-        if pool is not None and connections is not None and dropped is not None and not self._watched:
-            self.watch(pool, connections=connections, lines_dropped=dropped)
         return render(self.list(), open_metrics=open_metrics)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ..settings import Settings
 from .logs import Log
 from .measures import Measures
-from .message import Request, Response
-from .trace import read_trace
+from .message import Headers, Request, Response
+from .trace import Trace, read_trace
 
 if TYPE_CHECKING:
     from .otlp.tracer import Tracer
@@ -47,6 +47,18 @@ class Observer:
         """Find the trace a request belongs to, or begin one where traces are exported."""
         trace = read_trace(request.headers)
         request.trace = trace if self._tracer is None else self._tracer.begin(trace)
+
+    def answer(self, request: Request) -> Headers:
+        """Return the headers that tell the caller of the span its request got (Trace Context, level 2)."""
+        if self._tracer is None or request.trace is None:
+            return ()
+        return (("traceresponse", request.trace.parent),)
+
+    def place_scoring(self, request: Request) -> Trace | None:
+        """Return the place in a trace that a request is scored at, for the author's code to know."""
+        if self._tracer is None or request.trace is None:
+            return request.trace
+        return self._tracer.place_scoring(request.trace)
 
     def finish(self, request: Request, response: Response, size: int) -> None:
         """Tell of an answer; ``size`` is that of the request's body."""

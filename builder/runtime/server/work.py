@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..wire import SCORE
+from .trace import Trace
 
 TIMED_OUT = "timed out"
 """Not answered before the deadline."""
@@ -35,6 +36,8 @@ class Work:
     done: Callable[[Work, str, Any], None]
     kind: str = SCORE
     """What is asked, a word of :mod:`wire`; one batch holds one kind."""
+    trace: Trace | None = None
+    """The place in a trace that the scoring is at."""
     sent: float = 0.0
     spent: float = 0.0
     """Seconds in the author's code, for the whole batch."""

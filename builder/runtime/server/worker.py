@@ -62,6 +62,13 @@ class Lines(asyncio.Protocol):
             self._rest = b""
 
 
+def list_traces(batch: list[Work]) -> list[tuple[str, str]]:
+    """Return traceparent and tracestate of each work, or an empty list when none is in a trace."""
+    if all(work.trace is None for work in batch):
+        return []
+    return [(work.trace.parent, work.trace.state) if work.trace is not None else ("", "") for work in batch]
+
+
 class Worker(asyncio.Protocol):
     """One worker process. It holds at most one batch at a time."""
 
@@ -116,9 +123,8 @@ class Worker(asyncio.Protocol):
         self.batch = batch
         self.busy_since = time.monotonic()
         if self._transport is not None:
-            self._transport.write(
-                pack((batch[0].kind, self._number, [(work.request_id, work.payload) for work in batch]))
-            )
+            requests = [(work.request_id, work.payload) for work in batch]
+            self._transport.write(pack((batch[0].kind, self._number, requests, list_traces(batch))))
 
     def close(self) -> None:
         """Let the process end by itself once it is idle."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..bundle import Bundle, read_bundle
 from ..places import Places, find_places
+from ..request import current_requests
 from ..spawn import CHANNEL
 from ..wire import DECODE, FAILED, READY, RESULT, SCORE, Unpacker, pack
 from .contracts import Scorer, load_scorer
@@ -20,6 +21,8 @@ from .decode import decode
 from .imports import arrange_imports
 from .model_dir import choose_model_dir
 from .output import Journal, capture_output, finish_lines
+from .spans import attach
+from .threads import follow_threads
 
 READ_SIZE = 1 << 20
 
@@ -27,6 +30,7 @@ READ_SIZE = 1 << 20
 def prepare(bundle: Bundle, places: Places, journal: Journal) -> Scorer:
     """Arrange imports and variables, import the author's code and load the model."""
     capture_output(journal, os.environ.get("KILN_LOG_LEVEL") or os.environ.get("LOG_LEVEL") or "info")
+    follow_threads()
     arrange_imports(places, places.locate(bundle.script) if bundle.script else None)
     os.environ["AZUREML_MODEL_DIR"] = str(choose_model_dir(bundle, places, os.environ, journal))
     if places.code.is_dir():
@@ -68,18 +72,23 @@ def score_until_closed(channel: socket.socket, scorer: Scorer, journal: Journal)
     while data := channel.recv(READ_SIZE):
         for message in unpacker.feed(data):
             if message[0] == SCORE:
-                channel.sendall(score_batch(scorer, journal, message[1], message[2]))
+                channel.sendall(score_batch(scorer, journal, *message[1:]))
             elif message[0] == DECODE:
                 channel.sendall(pack((RESULT, message[1], decode(message[2], journal), 0.0)))
                 journal.requests = ()
 
 
-def score_batch(scorer: Scorer, journal: Journal, number: int, requests: list[tuple[str, Any]]) -> bytes:
+def score_batch(
+    scorer: Scorer, journal: Journal, number: int, requests: list[tuple[str, Any]], traces: list[tuple[str, str]]
+) -> bytes:
     """Score one batch and return the frame that answers it."""
-    journal.requests = [request_id for request_id, _ in requests]
+    journal.begin(requests, traces)
+    detach = attach(current_requests()) if traces else None
     started = time.perf_counter()
     outcomes = scorer.score(requests)
     spent = time.perf_counter() - started
+    if detach is not None:
+        detach()
     finish_lines()
     journal.requests = ()
     return pack((RESULT, number, outcomes, spent))

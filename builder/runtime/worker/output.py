@@ -21,9 +21,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..request import Request, current_requests, enter
+from ..request import Scope, current_requests, enter
 
 MARK = b"\x1e"
+NO_TRACE = ("", "")
 OURS = str(Path(__file__).resolve().parent.parent) + os.sep
 LONGEST = 65536
 """Characters of one message, or of a traceback; the rest is cut off."""
@@ -43,16 +44,16 @@ class Journal:
         self._descriptor = os.dup(1) if descriptor is None else descriptor
         self._mark = mark
         self._lock = threading.Lock()
-        self._traced: dict[str, Request] = {}
+        self._traces: dict[str, tuple[str, str]] = {}
         os.register_at_fork(after_in_child=self._forked)
 
     def _forked(self) -> None:
         self._lock = threading.Lock()  # a thread that held it is not in this process
 
-    def begin(self, requests: Sequence[Request]) -> None:
-        """Begin to score requests, which :attr:`requests` then may narrow down."""
-        self._traced = {request.id: request for request in requests if request.traceparent}
-        enter(tuple(requests))
+    def begin(self, requests: Sequence[tuple[str, Any]], traces: Sequence[tuple[str, str]] = ()) -> None:
+        """Begin to score requests, given as ID and payload; :attr:`requests` may narrow them down later."""
+        self._traces = {pair[0]: trace for pair, trace in zip(requests, traces, strict=True)} if traces else {}
+        enter(Scope(requests, traces))
 
     @property
     def requests(self) -> Sequence[str]:
@@ -61,7 +62,7 @@ class Journal:
 
     @requests.setter
     def requests(self, ids: Sequence[str]) -> None:
-        enter(tuple(self._traced.get(each) or Request(each) for each in ids))
+        enter(Scope([(each, None) for each in ids], [self._traces.get(each, NO_TRACE) for each in ids]))
 
     def write(self, level: str, logger: str, message: str, **more: Any) -> None:
         """Write one line; a message that is too long is cut."""

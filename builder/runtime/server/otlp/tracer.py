@@ -54,6 +54,10 @@ class Tracer:
         state, above = (parent.state, parent.span_id) if parent is not None else ("", "")
         return Trace(trace_id, make_id(64, NO_SPAN), flags, state, above)
 
+    def place_scoring(self, trace: Trace) -> Trace:
+        """Return the place of the span of scoring below a request's."""
+        return place_scoring(trace)
+
     def record(self, request: Request, response: Response, size: int, spent: float) -> None:
         """Take a request of a trace that is sampled, once it is answered."""
         if request.trace is not None:
