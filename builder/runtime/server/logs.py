@@ -1,26 +1,35 @@
-"""JSON lines on standard output, written by a thread of their own: a reader who stalls never stalls the server."""
+"""The log on standard output, written by a thread of its own: a reader who stalls never stalls the server.
+
+A line is one JSON object; where a person reads, it is text (``log_text``).
+"""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+
+from ..log_text import show_line, wants_color, wants_text
 
 MOST_PENDING = 8 << 20
 """Bytes that wait for a slow reader; lines beyond that are dropped and counted."""
 FLUSH_INTERVAL = 0.02
 MARK = b"\x1e"
 encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Log:
     """Collects lines and writes them in the order they came."""
 
-    def __init__(self, descriptor: int = 1) -> None:
+    def __init__(self, descriptor: int = 1, environment: Mapping[str, str] = os.environ) -> None:
         self._descriptor = descriptor
+        self._text = wants_text(environment, descriptor)
+        self._color = self._text and wants_color(environment, descriptor)
         self._pending: list[bytes] = []
         self._size = 0
         self._lock = threading.Lock()
@@ -41,16 +50,23 @@ class Log:
             if self._size + len(line) > MOST_PENDING:
                 self.dropped += 1
                 return
-            self._pending += (line, b"\n")
+            self._pending.append(line)
             self._size += len(line) + 1
         if not self._wake.is_set():
             self._wake.set()
 
-    def add_output(self, line: bytes, pid: int) -> None:
-        """Add a line of a worker's output: as it is when it is marked as JSON, wrapped when it is anything else."""
+    def add_output(self, line: bytes, pid: int, list_requests: Callable[[], Sequence[str]] = tuple) -> None:
+        """Add a line of a worker's output: as it is when it is marked as JSON and is that, wrapped when it is not.
+
+        ``list_requests`` tells which requests the worker holds, and is asked only for what has to be wrapped.
+        """
         plain, mark, marked = line.partition(MARK)
+        if mark and not is_object(marked):
+            plain, mark = line, b""
         if plain.strip():
-            self.write("info", plain.decode(errors="backslashreplace"), logger="output", pid=pid)
+            requests = list_requests()
+            more = {"request_id": requests[0]} if len(requests) == 1 else {"request_ids": requests} if requests else {}
+            self.write("info", plain.decode(errors="backslashreplace"), logger="output", pid=pid, **more)
         if mark:
             self.add(marked)
 
@@ -67,17 +83,31 @@ class Log:
                 threading.Event().wait(FLUSH_INTERVAL)
             self._wake.clear()
             with self._lock:
-                data = b"".join(self._pending)
-                self._pending.clear()
-            view = memoryview(data)
-            try:
-                while view:
-                    view = view[os.write(self._descriptor, view) :]
-            except OSError:
-                pass  # nobody reads any more; serving goes on
+                lines = self._pending
+                self._pending = []
+            self._put(lines)
             with self._lock:
-                self._size -= len(data)
+                self._size -= sum(map(len, lines)) + len(lines)
                 if self._ending and not self._pending:
                     return
                 if self._ending:
                     self._wake.set()
+
+    def _put(self, lines: list[bytes]) -> None:
+        if self._text:
+            lines = [show_line(line, color=self._color) for line in lines]
+        view = memoryview(b"\n".join([*lines, b""]))
+        try:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except OSError:
+            pass  # nobody reads any more; serving goes on
+
+
+def is_object(line: bytes) -> bool:
+    """Say whether a line is one JSON object."""
+    try:
+        decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True

@@ -6,16 +6,15 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from ..spawn import Spawned
 from ..wire import FAILED, READY, RESULT, Unpacker, pack
+from .lines import Lines
 from .logs import Log
 from .work import Work
 
 LOADING, WARMING, IDLE, BUSY, DEAD = "loading", "warming", "idle", "busy", "dead"
-LONGEST_LINE = 65536
 
 
 class Overseer(Protocol):
@@ -36,30 +35,6 @@ class Overseer(Protocol):
     def worker_hung_up(self, worker: Worker) -> None:
         """The channel is closed: the process is ending or has ended."""
         ...
-
-
-class Lines(asyncio.Protocol):
-    """Cuts a worker's output into lines."""
-
-    def __init__(self, take: Callable[[bytes], None]) -> None:
-        self._take = take
-        self._rest = b""
-
-    def data_received(self, data: bytes) -> None:
-        """Take what is whole."""
-        *lines, rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._take(line)
-        if len(rest) > LONGEST_LINE and not rest.startswith(b"\x1e"):
-            self._take(rest)
-            rest = b""
-        self._rest = rest
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Take what is left."""
-        if self._rest:
-            self._take(self._rest)
-            self._rest = b""
 
 
 def list_traces(batch: list[Work]) -> list[tuple[str, str]]:
@@ -90,8 +65,11 @@ class Worker(asyncio.Protocol):
     async def attach(self) -> None:
         """Begin to listen to the process."""
         output = os.fdopen(self._spawned.output, "rb", buffering=0)
-        await self._loop.connect_read_pipe(lambda: Lines(lambda line: self._log.add_output(line, self.pid)), output)
+        await self._loop.connect_read_pipe(lambda: Lines(self._take_line), output)
         await self._loop.create_unix_connection(lambda: self, sock=self._spawned.channel)
+
+    def _take_line(self, line: bytes) -> None:
+        self._log.add_output(line, self.pid, lambda: [work.request_id for work in self.batch])
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the channel."""
