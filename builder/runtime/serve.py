@@ -14,6 +14,7 @@ import sys
 from datetime import UTC, datetime
 
 from .bundle import BundleJsonError, read_bundle
+from .log_text import show_fields, wants_text
 from .places import find_places
 from .settings import SettingError, Settings, decide_settings, decide_worker_environment
 from .spawn import spawn_worker
@@ -25,9 +26,10 @@ EXIT_CONFIGURATION = 78
 
 
 def log_fatal(message: str) -> None:
-    """Print one JSON line in the form of all others, before there is a log."""
+    """Print one line in the form of all others, before there is a log."""
     time = datetime.now(UTC).isoformat(timespec="milliseconds")
-    print(json.dumps({"time": time, "level": "critical", "logger": "kiln", "message": message}), flush=True)
+    line = {"time": time, "level": "critical", "logger": "kiln", "message": message}
+    print(show_fields(line) if wants_text(os.environ, 1) else json.dumps(line), flush=True)
 
 
 def bind(settings: Settings) -> socket.socket:

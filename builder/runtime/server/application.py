@@ -62,12 +62,20 @@ class Application:
     # --- every request
 
     def handle(self, request: Request) -> None:
-        """Answer a request, now or later, exactly once; a fault of ours is a 500 and a log line."""
+        """Answer a request, now or later, exactly once; a fault of ours is a 500 and a log line.
+
+        One that is refused already, since it never became whole, has its answer with it.
+        """
         given = request.get_header("x-request-id")
         request.request_id = given if given and len(given) <= LONGEST_ID and is_printable(given) else make_request_id()
         self._observer.begin(request)
         path = request.path
         found = self._router.find(path)
+        if request.refusal is not None:
+            if found is not None:
+                request.route = next(iter(found[0].values())).pattern
+            self._answer(request, request.refusal)
+            return
         if found is None:
             failure = Failure(status=404, message=f"There is no route {path}.")
             self._answer(request, self._router.find_fail(path)(request, failure))

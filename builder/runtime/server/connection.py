@@ -316,10 +316,7 @@ class Connection(asyncio.Protocol):
             return
         request = self._current = self._waiting.popleft()
         self.deadline = NEVER
-        if request.refusal is not None:
-            request.respond(request.refusal)
-        else:
-            self._gate.handler(request)
+        self._gate.handler(request)
 
     def _refuse_body(self, message: str) -> None:
         self._refuse(413, message)

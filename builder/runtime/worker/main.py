@@ -12,6 +12,7 @@ import traceback
 from typing import Any
 
 from ..bundle import Bundle, read_bundle
+from ..log_text import wants_text
 from ..places import Places, find_places
 from ..request import current_requests
 from ..spawn import CHANNEL
@@ -97,7 +98,7 @@ def score_batch(
 def check() -> int:
     """Import the scoring code and load the model in this process; say how it went in one log line."""
     sys.stdout.flush()
-    journal = Journal(os.dup(1), mark=b"")
+    journal = Journal(mark=b"", text=wants_text(os.environ, 1))
     started = time.perf_counter()
     try:
         places = find_places()

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..log_text import show_line
 from ..request import Scope, current_requests, enter
 
 MARK = b"\x1e"
@@ -39,10 +40,11 @@ RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctim
 class Journal:
     """Writes JSON lines to a descriptor, each whole, with the requests that are being scored."""
 
-    def __init__(self, descriptor: int | None = None, mark: bytes = MARK) -> None:
+    def __init__(self, descriptor: int | None = None, mark: bytes = MARK, *, text: bool = False) -> None:
         # a copy of our own, so that code which redirects descriptor 1 for a while silences only itself
         self._descriptor = os.dup(1) if descriptor is None else descriptor
         self._mark = mark
+        self._text = text
         self._lock = threading.Lock()
         self._traces: dict[str, tuple[str, str]] = {}
         os.register_at_fork(after_in_child=self._forked)
@@ -84,7 +86,8 @@ class Journal:
         text = dump({**line, **more, "pid": os.getpid()})
         if len(text) > 4 * LONGEST:
             text = dump({**line, "cut": len(text), "pid": os.getpid()})
-        self._put(self._mark + text.encode("utf-8", "backslashreplace") + b"\n")
+        data = text.encode("utf-8", "backslashreplace")
+        self._put(self._mark + (show_line(data) if self._text else data) + b"\n")
 
     def _put(self, data: bytes) -> None:
         with self._lock:
