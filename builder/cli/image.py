@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from builder import pipeline
-from builder.cli.options import bundle_argument, json_option, offline_option, print_outcome
+from builder.cli.options import bundle_argument, json_option, offline_option, print_outcome, timing_options
 from builder.host.terminal import Terminal
 
 
@@ -25,13 +25,16 @@ from builder.host.terminal import Terminal
 @click.option(
     "--runner", type=click.Choice(list(pipeline.RUNNERS)), default=pipeline.AUTO, show_default=True, help="As in test."
 )
+@timing_options
 @json_option
-def image(*, bundle: Path, offline: bool, locked: bool, builder: str, runner: str, as_json: bool) -> None:
+def image(
+    *, bundle: Path, offline: bool, locked: bool, builder: str, runner: str, terminal: Terminal, as_json: bool
+) -> None:
     """Do everything from a bundle to a tested image: lock if needed, build, smoke-test the exact image, tag it.
 
     The last line printed is the image's reference with its digest.
     """
-    workshop = pipeline.open_workshop(Terminal())
+    workshop = pipeline.open_workshop(terminal)
     made = pipeline.image(workshop, bundle, offline=offline, locked=locked, builder=builder, runner=runner)
     failure = pipeline.failure_of(made.report)
     if as_json:

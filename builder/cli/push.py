@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from builder import pipeline
-from builder.cli.options import bundle_argument, json_option, platform_option, print_json
+from builder.cli.options import bundle_argument, json_option, platform_option, print_json, timing_options
 from builder.host.terminal import Terminal
 from builder.oci.media_type import ManifestFormat
 from builder.oci.platform import Platform
@@ -29,6 +29,7 @@ from builder.oci.platform import Platform
 @click.option("--untested", is_flag=True, help="Publish although there is no green smoke report for this image.")
 @click.option("--insecure", is_flag=True, help="Plain HTTP to a registry that is not on this machine.")
 @click.option("--ca", type=click.Path(path_type=Path, exists=True), help="Certificates to trust for this registry.")
+@timing_options
 @json_option
 def push(
     *,
@@ -40,13 +41,14 @@ def push(
     untested: bool,
     insecure: bool,
     ca: Path | None,
+    terminal: Terminal,
     as_json: bool,
 ) -> None:
     """Publish exactly the bytes that were built and tested, to REGISTRY: host[:port][/path].
 
     The image's repository is REGISTRY/name, its tags are the version, and the version with the image ID.
     """
-    workshop = pipeline.open_workshop(Terminal())
+    workshop = pipeline.open_workshop(terminal)
     pushed = pipeline.push(
         workshop,
         bundle,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -13,15 +13,13 @@ import docker.errors
 import requests.exceptions
 from docker.types import Ulimit
 
-from builder.engine.archive import image_archive
 from builder.engine.build import build_with_buildkit, build_with_classic, buildkit_client
 from builder.engine.container import DockerInstance
+from builder.engine.loading import ImageLoader, with_algorithm
 from builder.engine.locate import open_engine
 from builder.engine.runner import PROCESS_LIMIT, RunOptions
 from builder.errors import DigestMismatchError, EngineError, HostError
-from builder.oci.digest import Digest
 from builder.oci.image import BlobSource, Image
-from builder.oci.media_type import ManifestFormat
 
 RUN_LABEL = "dev.modelkiln.run"
 """On every container started here, so that what a killed build left behind can be found."""
@@ -29,6 +27,33 @@ RUN_LABEL = "dev.modelkiln.run"
 
 def _nothing(_: str) -> None:
     pass
+
+
+class _Images:
+    """The calls about images, by Docker's client."""
+
+    def __init__(self, api: Any) -> None:
+        self._api = api
+
+    def inspect_image(self, name: str) -> dict[str, Any] | None:
+        with _engine_faults("inspect an image", at=name):
+            try:
+                found: dict[str, Any] = self._api.inspect_image(name)
+            except docker.errors.NotFound:
+                return None
+            return found
+
+    def image_ids(self) -> set[str]:
+        with _engine_faults("list its images", at="engine"):
+            return {str(summary["Id"]) for summary in self._api.images()}
+
+    def load_image(self, chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+        with _engine_faults("load the image", at="engine"):
+            yield from self._api.load_image(chunks)
+
+    def tag(self, image_id: str, repository: str, tag: str | None) -> None:
+        with _engine_faults("tag the image", at=f"{repository}:{tag}" if tag else repository):
+            self._api.tag(image_id, repository, tag, force=True)
 
 
 class DockerEngine:
@@ -41,9 +66,8 @@ class DockerEngine:
         with _engine_faults("describe itself", at=url):
             version = client.version()
             self._info: dict[str, Any] = client.info()
-        components = [str(part.get("Name", "")) for part in version.get("Components") or ()]
-        self.is_podman = any("podman" in name.lower() for name in components)
-        self._version = str(version.get("Version", "unknown version"))
+        self._images = _Images(self._api)
+        self._loader = ImageLoader(self._images, version, self._info)
 
     @classmethod
     def connect(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -63,7 +87,7 @@ class DockerEngine:
     @property
     def name(self) -> str:
         """``docker`` or ``podman``, with its version."""
-        return f"{'podman' if self.is_podman else 'docker'} {self._version}"
+        return self._loader.name
 
     @property
     def url(self) -> str:
@@ -73,8 +97,12 @@ class DockerEngine:
     @property
     def keeps_manifests(self) -> bool:
         """True when image IDs are digests of manifests: Docker with containerd's image store, as from 29 on."""
-        status = self._info.get("DriverStatus") or ()
-        return any("io.containerd.snapshotter" in str(value) for pair in status for value in pair)
+        return self._loader.keeps_manifests
+
+    @property
+    def is_podman(self) -> bool:
+        """True when this is Podman."""
+        return self._loader.is_podman
 
     @property
     def cuts_network(self) -> bool:
@@ -93,50 +121,28 @@ class DockerEngine:
         return tuple(text for key, text in missing.items() if self._info.get(key) is False)
 
     def load(
-        self, image: Image, blobs: BlobSource, *, tags: Sequence[str] = (), progress: Callable[[str], None] = _nothing
+        self,
+        image: Image,
+        blobs: BlobSource,
+        *,
+        tags: Sequence[str] = (),
+        like: Sequence[str] = (),
+        progress: Callable[[str], None] = _nothing,
     ) -> str:
         """Bring an image in and return the ID the engine has it under, which is checked to be the image's own.
 
-        Layers the engine has are not sent again. An engine that holds the image under any other ID is a
-        DigestMismatchError; one that refuses it is an EngineError.
+        Layers the engine has are not sent again; ``like`` names images that probably have most of them. An engine
+        that holds the image under any other ID is a DigestMismatchError; one that refuses it is an EngineError.
         """
-        held = self.find(image)
-        if held is None:
-            present = 0 if self.keeps_manifests else self._present_layers(image)
-            if present:
-                progress(f"{present} of {len(image.layers)} layers are there already")
-            output = self._send(image, blobs, present, progress)
-            held = self.find(image)
-            if held is None and present:
-                output = self._send(image, blobs, 0, progress)
-                held = self.find(image)
-            if held is None:
-                raise DigestMismatchError.of(
-                    "the engine holds the image under another ID",
-                    at=self.name,
-                    want=str(image.image_id),
-                    got=output[-1] if output else "no image",
-                )
-        for tag in tags:
-            self.tag(held, tag)
-        return held
+        return self._loader.load(image, blobs, tags=tags, like=like or tags[:1], progress=progress)
 
     def find(self, image: Image) -> str | None:
         """Return the ID the engine has exactly this image under, or None when it has it not."""
-        wanted = [image.image_id]
-        if self.keeps_manifests:
-            wanted = [image.manifest(dialect).descriptor.digest for dialect in ManifestFormat]
-        for digest in wanted:
-            found = self._inspect(str(digest))
-            if found is not None and _layers_of(found) == [str(diff_id) for diff_id in image.config.diff_ids]:
-                return _with_algorithm(str(found["Id"]))
-        return None
+        return self._loader.find(image)
 
     def tag(self, image_id: str, name: str) -> None:
         """Give an image a name; the name moves if another image had it."""
-        repository, colon, tag = name.rpartition(":")
-        with _engine_faults("tag the image", at=name):
-            self._api.tag(image_id, repository if colon else name, tag if colon else None, force=True)
+        self._loader.tag(image_id, name)
 
     def build(
         self,
@@ -159,10 +165,10 @@ class DockerEngine:
         else:
             with _engine_faults("build", at=str(context)):
                 build_with_classic(self._api, context, tag=tag, platform=platform, progress=progress)
-        built = self._inspect(tag)
+        built = self._images.inspect_image(tag)
         if built is None:
             raise EngineError.of("the engine says it built the image and does not have it", at=tag)
-        return _with_algorithm(str(built["Id"]))
+        return with_algorithm(str(built["Id"]))
 
     def save(self, image_id: str) -> Iterator[bytes]:
         """Yield an image the engine has as an archive, in the form of `docker save`."""
@@ -173,7 +179,7 @@ class DockerEngine:
         """Run exactly this image, which must have been loaded."""
         held = self.find(image)
         if held is None:
-            other = self._inspect(str(image.image_id))
+            other = self._images.inspect_image(str(image.image_id))
             if other is not None:
                 raise DigestMismatchError.of(
                     "the engine holds other layers under this image's ID", at=self.name, want=str(image.image_id)
@@ -187,7 +193,7 @@ class DockerEngine:
         ``host_port`` None lets the engine choose a free one. A port in use, a program that is not in the image, or
         any other refusal is an EngineError, and nothing is left behind.
         """
-        found = self._inspect(image_id)
+        found = self._images.inspect_image(image_id)
         if found is None:
             raise EngineError.of("the engine does not have this image", at=self.name, want=image_id)
         exposed = sorted((found.get("Config") or {}).get("ExposedPorts") or {"8080/tcp": {}})
@@ -245,68 +251,10 @@ class DockerEngine:
         parts = urlsplit(self._url)
         return parts.hostname or "127.0.0.1" if parts.scheme in ("tcp", "http", "https", "ssh") else "127.0.0.1"
 
-    def _inspect(self, name: str) -> dict[str, Any] | None:
-        with _engine_faults("inspect an image", at=name):
-            try:
-                found: dict[str, Any] = self._api.inspect_image(name)
-            except docker.errors.NotFound:
-                return None
-            return found
-
-    def _present_layers(self, image: Image) -> int:
-        """Count the lowest layers that some image of the engine has, in the same order: those need not be sent."""
-        wanted = [str(diff_id) for diff_id in image.config.diff_ids]
-        longest = 0
-        with _engine_faults("list its images", at=self.name):
-            ids = {str(summary["Id"]) for summary in self._api.images()}
-        for image_id in ids:
-            found = self._inspect(image_id)
-            held = _layers_of(found) if found else []
-            common = next(
-                (place for place, pair in enumerate(zip(wanted, held, strict=False)) if pair[0] != pair[1]),
-                min(len(wanted), len(held)),
-            )
-            longest = max(longest, common)
-        return longest
-
-    def _send(self, image: Image, blobs: BlobSource, present: int, progress: Callable[[str], None]) -> list[str]:
-        """Load and return the engine's words. A refusal of a partial archive is no error yet: all is sent next."""
-        total = sum(layer.descriptor.size for layer in image.layers[present:])
-        lines: list[str] = []
-        try:
-            with _engine_faults("load the image", at=self.name):
-                archive = _counted(image_archive(image, blobs, present=present), total, progress)
-                for event in self._api.load_image(archive):
-                    if "error" in event:
-                        raise EngineError.of("the engine refused the image", at=self.name, got=str(event["error"]))
-                    if text := str(event.get("stream", "")).strip():
-                        lines.append(text)
-        except EngineError:
-            if not present:
-                raise
-        return lines
-
 
 def _probe_every(interval: float | None) -> dict[str, int] | None:
     """Change a HEALTHCHECK's interval and nothing else: the engine takes what is not given from the image."""
     return None if interval is None else {"interval": int(interval * 1e9)}
-
-
-def _counted(chunks: Iterator[bytes], total: int, progress: Callable[[str], None]) -> Iterator[bytes]:
-    sent = 0
-    for chunk in chunks:
-        sent += len(chunk)
-        progress(f"{sent / 1e6:.0f} of {total / 1e6:.0f} MB sent to the engine")
-        yield chunk
-
-
-def _layers_of(found: Mapping[str, Any]) -> list[str]:
-    return [str(diff_id) for diff_id in (found.get("RootFS") or {}).get("Layers") or ()]
-
-
-def _with_algorithm(text: str) -> str:
-    """Podman leaves the algorithm out of image IDs."""
-    return text if ":" in text else str(Digest(text))
 
 
 def _explained(error: EngineError, host_port: int | None) -> EngineError:

@@ -17,6 +17,7 @@ from docker.context import ContextAPI
 from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
+from builder.engine.plain import usual_sockets
 from builder.errors import EngineUnavailableError, Fault
 
 _CONNECT_SECONDS = 10
@@ -70,14 +71,8 @@ def candidates(environ: Mapping[str, str]) -> Iterator[Endpoint]:
     if chosen := _context(environ):
         yield chosen
         return
-    runtime_dir = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    for path in (
-        "/var/run/docker.sock",
-        f"{runtime_dir}/docker.sock",
-        f"{runtime_dir}/podman/podman.sock",
-        "/run/podman/podman.sock",
-    ):
-        if _exists(Path(path)):
+    for path in usual_sockets(environ):
+        if _exists(path):
             yield Endpoint(url=f"unix://{path}", named_by="the usual place")
 
 

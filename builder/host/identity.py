@@ -12,13 +12,15 @@ from pathlib import Path
 from builder.host.resources import resource_dir
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+_BAKED = str(_PACKAGE / "runtime")
 
 
 @cache
 def kiln_identity() -> str:
     """Return a digest of the names, sizes and times of every file kiln consists of, and of what is installed beside it.
 
-    Nothing is read, so it costs a few milliseconds. An upgrade moves it, an edit in a checkout too.
+    Nothing is read, so it costs a few milliseconds. An upgrade moves it, an edit in a checkout too. What is baked into
+    images is no part of it: that is an input of a build like the bundle's own files.
     """
     hasher = hashlib.sha256()
     for root in (_PACKAGE, resource_dir("templates"), resource_dir("base-images")):
@@ -34,7 +36,7 @@ def kiln_identity() -> str:
 def _files(folder: str) -> Iterator[str]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name == "__pycache__":
+            if entry.name == "__pycache__" or entry.path == _BAKED:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from _files(entry.path)

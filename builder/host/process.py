@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, NoReturn
 
 from builder.errors import HostError
 
@@ -105,3 +108,46 @@ class Companion:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+class Beside:
+    """Work that a copy of this process does while this one goes on. Its result is a JSON value.
+
+    The copy shares nothing: what it changes in memory is not seen here, what it prints is not shown. Only a process
+    with a single thread can be copied safely.
+    """
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self._pipe, inner = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            _do_and_end(work, inner)
+        os.close(inner)
+
+    @staticmethod
+    def is_safe() -> bool:
+        """True when this process may be copied now."""
+        return threading.active_count() == 1
+
+    def result(self) -> Any | None:
+        """Wait for the end and return the result; None when there is none, whatever the reason."""
+        with os.fdopen(self._pipe, "rb") as pipe:
+            content = pipe.read()
+        _, status = os.waitpid(self._pid, 0)
+        return json.loads(content) if status == 0 else None
+
+    def abandon(self) -> None:
+        """End the work without its result."""
+        os.close(self._pipe)
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+
+
+def _do_and_end(work: Callable[[], Any], pipe: int) -> NoReturn:
+    status = 1
+    try:
+        with os.fdopen(pipe, "wb") as out:
+            out.write(json.dumps(work()).encode())
+        status = 0
+    finally:
+        os._exit(status)  # nothing of the process this is a copy of may run twice: no handlers, no buffers

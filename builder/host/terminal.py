@@ -63,11 +63,15 @@ class Terminal:
                 yield step
         finally:
             timer.cancel()
+            timer.join()
             step.close()
-        seconds = time.monotonic() - started
+        self.tell(name, f"{text}{step.outcome}", time.monotonic() - started, failed=step.failed)
+
+    def tell(self, name: str, text: str, seconds: float, *, failed: bool = False) -> None:
+        """Say that a stage is done, and how long it took."""
         self.timings[name] = round(self.timings.get(name, 0.0) + seconds, 4)
-        mark = self._paint("✗", "31") if step.failed else self._paint("✓", "32")
-        self.say(f"{mark} {text}{step.outcome} {self._paint(f'({seconds:.2f} s)', '2')}")
+        mark = self._paint("✗", "31") if failed else self._paint("✓", "32")
+        self.say(f"{mark} {text} {self._paint(f'({seconds:.2f} s)', '2')}")
 
     def _paint(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from builder.bundle.model import Bundle, Inventory
@@ -10,9 +11,10 @@ from builder.oci.canonical import readable_json
 from builder.oci.platform import Platform
 from builder.pipeline import stages
 from builder.pipeline.built import Built
-from builder.pipeline.checks import require_sound
 from builder.pipeline.fetching import fetch_locked
 from builder.pipeline.linking import assemble_plan, render_plan
+from builder.pipeline.loading import open_loading
+from builder.pipeline.soundness import Soundness
 from builder.pipeline.workshop import NATIVE, Products, Workshop
 from builder.plan.model import Plan
 from builder.store.layout import write_layout
@@ -52,12 +54,23 @@ def render(
 
 
 def build(
-    workshop: Workshop, path: Path, *, platforms: Sequence[Platform] = (), offline: bool, builder: str = NATIVE
+    workshop: Workshop,
+    path: Path,
+    *,
+    platforms: Sequence[Platform] = (),
+    offline: bool,
+    builder: str = NATIVE,
+    load: bool = False,
 ) -> Built:
-    """Make the images, write them as one OCI layout, and the Dockerfile with its context beside it."""
+    """Make the images, write them as one OCI layout, and the Dockerfile with its context beside it.
+
+    With ``load`` the engine has this machine's image then, under its name.
+    """
     bundle = stages.load(workshop, path)
     inventory = stages.inventory_of(workshop, bundle)
-    return build_inventoried(workshop, bundle, inventory, platforms=platforms, offline=offline, builder=builder)
+    return build_inventoried(
+        workshop, bundle, inventory, platforms=platforms, offline=offline, builder=builder, load=load
+    )
 
 
 def build_inventoried(
@@ -68,22 +81,36 @@ def build_inventoried(
     platforms: Sequence[Platform],
     offline: bool,
     builder: str,
+    load: bool = False,
 ) -> Built:
-    """Do what ``build`` does for a bundle whose files are known already."""
+    """Do what ``build`` does for a bundle whose files are known already.
+
+    The bundle is checked while its image is linked and sent to the engine; nothing is put in place, and the engine's
+    image gets no name, before it is known to be sound.
+    """
     locked, plans = stages.plans_of(workshop, bundle, inventory, platforms)
     products = Products(bundle.root)
-    with products.guarded(workshop.terminal.say):
-        images, contexts, engine_ids = [], [], []
+    with products.guarded(workshop.terminal.say), ExitStack() as stack:
+        loading = stack.enter_context(open_loading(workshop, bundle, plans)) if load else None
         for one in plans:
             fetch_locked(workshop, locked, one.platform, offline=offline)
-            require_sound(workshop, bundle, inventory, locked, [one.platform])
-            images.append(assemble_plan(workshop, bundle, one, offline=offline))
-            is_only = bundle.environment.has_one_platform
-            contexts.append(render_plan(workshop, bundle, one, images[-1], products, templates=None, is_only=is_only))
-            if builder != NATIVE:
-                from builder.pipeline.builders import build_by_engine  # noqa: PLC0415 - engines' clients, if one is asked
+        soundness = Soundness(workshop, bundle, inventory, locked, [one.platform for one in plans])
+        stack.callback(soundness.abandon)
+        images = [assemble_plan(workshop, bundle, one, offline=offline) for one in plans]
+        if loading and builder == NATIVE:
+            loading.send(images)
+        soundness.require()
+        is_only = bundle.environment.has_one_platform
+        contexts = [
+            render_plan(workshop, bundle, one, image, products, templates=None, is_only=is_only)
+            for one, image in zip(plans, images, strict=True)
+        ]
+        engine_ids = []
+        if builder != NATIVE:
+            from builder.pipeline.builders import build_by_engine  # noqa: PLC0415 - engines' clients, if one is asked
 
-                images[-1], engine_id = build_by_engine(builder, workshop, one, images[-1], contexts[-1])
+            for number, one in enumerate(plans):
+                images[number], engine_id = build_by_engine(builder, workshop, one, images[number], contexts[number])
                 engine_ids.append(engine_id)
         write_layout(workshop.store, images, products.layout, tag=bundle.version)
         built = Built(
@@ -98,4 +125,6 @@ def build_inventoried(
             engine_ids=tuple(engine_ids),
         )
         products.write(products.record, readable_json(built.to_dict()))
+        if loading:
+            loading.name(images, built.tags)
     return built

@@ -10,7 +10,6 @@ from typing import Any
 from builder.oci.digest import Digest
 from builder.oci.image import Image
 from builder.oci.media_type import ManifestFormat
-from builder.smoke.report import SmokeReport
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,15 +76,3 @@ class Built:
         if self.engine_ids:
             out["engine_image_id"] = self.engine_ids[number]
         return out
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Made:
-    """A build and the report of its smoke tests."""
-
-    built: Built
-    report: SmokeReport
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return one object: the build's, with the report under ``smoke``."""
-        return self.built.to_dict() | {"smoke": self.report.to_dict()}

@@ -9,8 +9,7 @@ from typing import Any
 from builder import __version__
 from builder.base.model import LockedDeb
 from builder.bundle.model import Bundle, Inventory
-from builder.check.finding import Level
-from builder.check.report import CheckReport, failure
+from builder.check.report import CheckReport
 from builder.check.rules import RULES
 from builder.check.run import check as apply_rules
 from builder.check.sarif import to_sarif
@@ -48,19 +47,11 @@ def check(workshop: Workshop, path: Path, *, platforms: Sequence[Platform] = (),
     return _report(workshop, bundle, inventory, lock=lock, platforms=chosen, left_out=left_out)
 
 
-def require_sound(
+def check_for_build(
     workshop: Workshop, bundle: Bundle, inventory: Inventory, lock: Lock, platforms: Sequence[Platform]
-) -> None:
-    """Check a bundle that is about to be built: tell warnings, and raise a CheckFailedError when there are errors."""
-    report = _report(workshop, bundle, inventory, lock=lock, platforms=platforms, left_out=[])
-    if notes := sum(finding.severity is Level.NOTE for finding in report.findings):
-        workshop.terminal.say(f"  {notes} note{'s'[: notes != 1]}: `kiln check {bundle.root}` tells")
-    for finding, reason in report.silenced:
-        workshop.terminal.say(f"  off in bundle.yaml: {finding.rule.id} {finding.place}: {reason}")
-    for warning in report.warnings:
-        workshop.terminal.warn(f"{warning.place}: {warning.message} ({warning.rule.id}); {warning.remedy}")
-    if not report.passed():
-        raise failure(report)
+) -> CheckReport:
+    """Apply every rule to a bundle that is about to be built; what its lock names is in the store."""
+    return _report(workshop, bundle, inventory, lock=lock, platforms=platforms, left_out=[])
 
 
 def check_sarif(report: CheckReport, path: Path) -> dict[str, Any]:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from builder.bundle.schema import schema_text
 from builder.errors import LockDriftError
 from builder.pipeline import stages
 from builder.pipeline.building import build_inventoried
-from builder.pipeline.built import Made
+from builder.pipeline.built import Built
 from builder.pipeline.locking import lock_inventoried
 from builder.pipeline.runners import DOCKER, require_engine
 from builder.pipeline.testing import test_bundle
 from builder.pipeline.workshop import ENGINE_BUILDERS, Workshop
+from builder.smoke.report import SmokeReport
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """A build and the report of its smoke tests."""
+
+    built: Built
+    report: SmokeReport
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return one object: the build's, with the report under ``smoke``."""
+        return self.built.to_dict() | {"smoke": self.report.to_dict()}
 
 
 def bundle_schema() -> str:

@@ -65,6 +65,7 @@ def locked(workshop: Workshop, bundle: Bundle, inventory: Inventory) -> tuple[Lo
     key = {
         "lock": lock.to_dict(),
         "requirements": requirements,
+        "server": server_requirements(),
         "base": environment.base,
         "platforms": [str(platform) for platform in environment.platforms],
         "python": environment.python,

@@ -63,7 +63,7 @@ def test_an_archive_that_lacks_too_much_is_followed_by_a_whole_one(
     engine: DockerEngine, image_store: BlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = image_with(image_store, "too hopeful")
-    monkeypatch.setattr(engine, "_present_layers", lambda _: 2)
+    monkeypatch.setattr(engine._loader, "_present_layers", lambda *_: 2)
     watched = Watched(image_store)
     assert engine.load(image, watched) == str(image.image_id)
     assert watched.sent == [layer.descriptor.digest for layer in image.layers]
@@ -101,8 +101,8 @@ def test_an_engine_that_holds_other_layers_under_the_id_is_a_digest_mismatch(
 ) -> None:
     image = image_with(image_store, "other layers")
     engine.load(image, image_store)
-    inspect = engine._inspect
-    monkeypatch.setattr(engine, "_inspect", lambda name: {**(inspect(name) or {}), "RootFS": {"Layers": ["sha256:no"]}})
+    inspect = engine._images.inspect_image
+    monkeypatch.setattr(engine._images, "inspect_image", lambda name: {**(inspect(name) or {}), "RootFS": {"Layers": ["sha256:no"]}})
     with pytest.raises(DigestMismatchError):
         engine.start(image, OPTIONS)
     with pytest.raises(DigestMismatchError) as caught:
