@@ -103,7 +103,9 @@ def test_an_unknown_route_and_a_wrong_method_are_told_apart(service: Service) ->
 
 
 def test_the_root_says_what_is_served(service: Service) -> None:
-    assert service.get("/").json | {} == {
+    answer = service.get("/").json
+    assert {"/", "/livez", "/metrics", "/predict", "/readyz", "/score"} <= set(answer.pop("routes"))
+    assert answer == {
         "status": "alive",
         "ready": True,
         "name": "double",
@@ -111,7 +113,6 @@ def test_the_root_says_what_is_served(service: Service) -> None:
         "description": "doubles",
         "owner": "tests@example.com",
         "contract": "predict",
-        "routes": ["/", "/livez", "/metrics", "/predict", "/readyz", "/score"],
     }
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from ..bundle import Bundle
 from .failure import Fault, refuse, refuse_faults
+from .features import find_features, make_records
 from .message import JSON
-from .schema import Schema, join_path, show
+from .schema import Schema, count, join_path, quote, show
 
 WRAPPERS = ("records", "instances")
 """An object with one of these and nothing else holds many records."""
@@ -21,7 +22,7 @@ decode_json = msgspec.json.Decoder().decode
 
 
 class Reader:
-    """Reads the bodies of one bundle's requests."""
+    """Finds the records of one bundle's requests and holds them to its schema."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._schema = Schema(bundle.request_schema) if bundle.request_schema is not None else None
@@ -29,6 +30,20 @@ class Reader:
         self._arrays = bundle.contract == "none" and self._schema is None
         properties = (bundle.request_schema or {}).get("properties", {}) if self._per_record else {}
         self._wrappers = tuple(name for name in WRAPPERS if name not in properties)
+        features = find_features(bundle)
+        self.names = tuple(feature.name for feature in features)
+        """The features the schema names, in its order; none when there is no schema, or one of whole bodies."""
+        self.features = dict(zip(self.names, features, strict=True))
+
+    @property
+    def by_position(self) -> bool:
+        """Whether a record may be an array of values, for lack of a schema that names them."""
+        return self._arrays
+
+    @property
+    def takes_bodies(self) -> bool:
+        """Whether the schema describes whole bodies, so that records alone cannot be held to it."""
+        return self._schema is not None and not self._per_record
 
     def read(self, body: bytes, content_type: str | None) -> list[Any]:
         """Return the records of a JSON body in one of our own shapes, checked."""
@@ -48,6 +63,60 @@ class Reader:
             raise refuse_faults(self._schema.find_faults(value))
         return records
 
+    def take_records(self, records: list[Any], place: str) -> list[Any]:
+        """Return records that came in a list at a place of the body, checked; an array is taken by position."""
+        self.refuse_bodies()
+        if not self._arrays and self.names and any(isinstance(record, list) for record in records):
+            records = [self._name(record, join_path(place, [index])) for index, record in enumerate(records)]
+        if self._schema is None:
+            self._check_shape(records, place, many=True)
+        elif not all(map(self._schema.accepts, records)):
+            raise refuse_faults(self._find_record_faults(records, place, many=True))
+        return records
+
+    def take_table(self, names: Sequence[str], rows: Iterable[Sequence[Any]], place: str) -> list[Any]:
+        """Return the records of a table whose columns have names, checked, numbers that JSON does not know included."""
+        self.refuse_bodies()
+        records = make_records(names, rows, self.features)
+        unspeakable = list(find_not_finite(records, place))
+        if unspeakable:
+            raise refuse_faults(self._join_faults(unspeakable, records, place))
+        return self.take_records(records, place)
+
+    def take_rows(self, rows: list[list[Any]], place: str) -> list[Any]:
+        """Return the records of a table whose columns have none, checked."""
+        if self._arrays:
+            unspeakable = list(find_not_finite(rows, place))
+            if unspeakable:
+                raise refuse_faults(unspeakable)
+            return self.take_records(rows, place)
+        if not self.names:
+            self.refuse_bodies()
+            sentence = "The values have no names, and this model has no schema to take them from; send the names too."
+            raise refuse(400, sentence, [Fault(place, None, "names", sentence)])
+        for index, row in enumerate(rows):
+            self._check_length(row, join_path(place, [index]))
+        return self.take_table(self.names, rows, place)
+
+    def refuse_bodies(self) -> None:
+        """Refuse when whole bodies are described, for which there is no honest way to check records."""
+        if self.takes_bodies:
+            raise refuse(501, "This model's schema describes whole bodies; send one to /predict, as its schema says.")
+
+    def _name(self, record: Any, place: str) -> Any:
+        if not isinstance(record, list):
+            return record
+        self._check_length(record, place)
+        return make_records(self.names, [record], self.features)[0]
+
+    def _check_length(self, row: Sequence[Any], place: str) -> None:
+        if len(row) != len(self.names):
+            columns = ", ".join(self.names)
+            message = (
+                f'"{place}" must have {count(len(self.names), "value")}, in the order {columns}, but has {len(row)}.'
+            )
+            raise refuse(400, message, [Fault(place, len(row), "length", message)])
+
     def _find_records(self, value: Any) -> tuple[list[Any], str, bool]:
         """Return the records, the path to them, and whether there may be many."""
         if isinstance(value, list):
@@ -57,6 +126,14 @@ class Reader:
                 if isinstance(value.get(name), list):
                     return value[name], name, True
         return [value], "", False
+
+    def _join_faults(self, unspeakable: list[Fault], records: list[Any], place: str) -> Iterator[Fault]:
+        """Yield these faults, and those of all other fields."""
+        yield from unspeakable
+        told = {fault.field for fault in unspeakable}
+        for fault in self._find_record_faults(make_finite(records), place, many=True):
+            if fault.field not in told:
+                yield fault
 
     def _find_record_faults(self, records: list[Any], place: str, *, many: bool) -> Iterator[Fault]:
         if self._schema is None:
@@ -119,20 +196,44 @@ def show_bytes(body: bytes) -> str:
     return text if len(body) <= 60 else text + "…"
 
 
-def find_unspeakable_numbers(body: bytes) -> Iterator[Fault]:
+def find_unspeakable_numbers(body: bytes, place: str = "") -> Iterator[Fault]:
     """Yield a fault for every NaN, Infinity or number too large; nothing when the body is not even otherwise JSON."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return
-    todo: list[tuple[str, Any]] = [("", value)]
+    yield from find_not_finite(value, place)
+
+
+def make_finite(value: Any) -> Any:
+    """Return a copy of a value with 0 for every NaN and infinity."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else 0.0
+        case dict():
+            return {name: make_finite(item) for name, item in value.items()}
+        case list():
+            return [make_finite(item) for item in value]
+        case _:
+            return value
+
+
+def find_not_finite(value: Any, place: str) -> Iterator[Fault]:
+    """Yield a fault for every NaN and infinity within a value, in its order."""
+    todo: list[tuple[str, Any]] = [(place, value)]
     while todo:
-        place, here = todo.pop()
-        if isinstance(here, dict):
-            todo.extend((join_path(place, [name]), item) for name, item in reversed(here.items()))
-        elif isinstance(here, list):
-            todo.extend((join_path(place, [index]), item) for index, item in reversed(list(enumerate(here))))
-        elif isinstance(here, float) and not math.isfinite(here):
-            name = "NaN" if math.isnan(here) else "Infinity" if here > 0 else "-Infinity"
-            subject = f'"{place}"' if place else "The body"
-            yield Fault(place, name, "finite", f"{subject} must be a finite number, but is {name}, which is not JSON.")
+        here, found = todo.pop()
+        if isinstance(found, float):
+            if not math.isfinite(found):
+                name = "NaN" if math.isnan(found) else "Infinity" if found > 0 else "-Infinity"
+                message = f"{quote(here)} must be a finite number, but is {name}, which is not JSON."
+                yield Fault(here, name, "finite", message)
+        elif isinstance(found, dict):
+            if any(isinstance(item, dict | list | float) for item in found.values()):
+                todo.extend((join_path(here, [name]), item) for name, item in reversed(found.items()))
+        elif isinstance(found, list):
+            todo.extend(
+                (join_path(here, [index]), item)
+                for index, item in reversed(list(enumerate(found)))
+                if isinstance(item, dict | list | float)
+            )

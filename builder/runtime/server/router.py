@@ -29,13 +29,16 @@ class Router:
                 methods, _ = self._exact.setdefault(route.pattern, ({}, NOTHING))
             for method in route.methods:
                 methods.setdefault(method, route)
+        # what says more comes first: /{model}:predict before /{model}
+        self._ordered = sorted(self._patterns, key=lambda pattern: -len(re.sub(r"\{\w+\}", "", pattern)))
 
     def find(self, path: str) -> Found | None:
         """Return the methods of a path and what its pattern matched; nothing when there is no such route."""
         found = self._exact.get(path) or self._remembered.get(path)
         if found is not None:
             return found
-        for pattern, methods in self._patterns.values():
+        for each in self._ordered:
+            pattern, methods = self._patterns[each]
             match = pattern.fullmatch(path)
             if match is not None:
                 found = methods, {name: unquote(text) for name, text in match.groupdict().items()}
