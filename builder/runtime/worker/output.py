@@ -161,9 +161,9 @@ class LineBytes(io.RawIOBase):
 
 
 class LineStream(io.TextIOBase):
-    """Stands in for ``sys.stdout`` or ``sys.stderr``: what is printed up to a line end becomes a line of the journal.
+    """Stands in for ``sys.stdout`` or ``sys.stderr``: what is printed becomes a line of the journal once its line ends.
 
-    What one call writes stays together, line ends in it and all; of a progress bar the last state is kept.
+    What one ``print`` writes stays together, line ends in it and all; of a progress bar the last state is kept.
     """
 
     def __init__(self, journal: Journal, name: str, level: str) -> None:
@@ -209,13 +209,11 @@ class LineStream(io.TextIOBase):
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         thread = threading.get_ident()
-        block, end, rest = (self._rests.pop(thread, "") + text).rpartition("\n")
-        if end:
+        block = self._rests.pop(thread, "") + text
+        if block.endswith("\n") or len(block) > LONGEST:
             self._emit(block)
-        if len(rest) > LONGEST:
-            self._emit(rest)
-        elif rest:
-            self._rests[thread] = rest
+        elif block:
+            self._rests[thread] = block
         return len(text)
 
     def writelines(self, lines: Any) -> None:
