@@ -33,8 +33,10 @@ def load_scorer(bundle: Bundle, places: Places, journal: Journal) -> Scorer:
     """Import the author's code and load the model; whatever it raises comes out."""
     features = read_features(bundle.request_schema, bundle.schema_scope)
     if bundle.contract == "none":
-        model = load_known_model(places.locate(bundle.model_path), bundle.framework, bundle.feature_names)
-        return BatchScorer(model, journal)
+        flavor = bundle.document["model"].get("flavor")
+        return BatchScorer(
+            load_known_model(places.locate(bundle.model_path), bundle.framework, features, flavor), journal
+        )
     if bundle.contract == "azure":
         return load_azure(bundle, places, journal)
     module = import_script(places.locate(bundle.script or ""))
@@ -45,7 +47,9 @@ def load_scorer(bundle: Bundle, places: Places, journal: Journal) -> Scorer:
     loaded = module.load(str(places.model_dir))
     if inspect.isawaitable(loaded):
         loaded = event_loop.run(loaded)
-    return BatchScorer(make_predict(module.predict, loaded, features), journal, event_loop)
+    scorer = BatchScorer(make_predict(module.predict, loaded, features), journal, event_loop)
+    scorer.streams = inspect.isgeneratorfunction(module.predict) or inspect.isasyncgenfunction(module.predict)
+    return scorer
 
 
 def load_azure(bundle: Bundle, places: Places, journal: Journal) -> Scorer:

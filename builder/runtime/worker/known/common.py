@@ -1,0 +1,93 @@
+"""What loading a model of any library has in common."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import pickle
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..features import Feature
+from ..rows import make_table_maker, make_taker
+
+Predict = Callable[[list[Any]], Any]
+
+GENERIC = re.compile(r"(?:f|Column_|feature_|x)?\d+\Z")
+"""Names a library makes up for features that were trained without any."""
+
+
+def load_pickled(path: Path) -> Any:
+    """Load a joblib or pickle file; joblib reads both, and is not asked for when it is not installed."""
+    if importlib.util.find_spec("joblib") is not None:
+        return importlib.import_module("joblib").load(path)
+    with path.open("rb") as file:
+        return pickle.load(file)  # noqa: S301 - it is the bundle's own model, inside its own container
+
+
+def choose_names(own: Sequence[str] | None, features: Sequence[Feature]) -> list[str]:
+    """Return the fields of a record in the model's order.
+
+    The model's own names count, unless the library made them up and the schema has as many fields of other names.
+    """
+    named = [feature.name for feature in features]
+    if not own:
+        return named
+    if named and len(own) == len(named) and not set(own) & set(named) and all(map(GENERIC.match, own)):
+        return named
+    return list(own)
+
+
+def count_threads() -> int:
+    """Return how many threads one prediction may take, as the server has divided the cores."""
+    written = os.environ.get("OMP_NUM_THREADS", "")
+    return int(written) if written.isdecimal() and int(written) > 0 else 1
+
+
+def flatten(answer: Any) -> Any:
+    """Return an array of one column as one dimension: one number for each record, not a list of one."""
+    return answer.reshape(-1) if getattr(answer, "ndim", 0) == 2 and answer.shape[1] == 1 else answer
+
+
+Encode = Callable[[Any], float]
+
+
+def make_coded_table_maker(
+    numpy: Any, names: Sequence[str], encoders: Mapping[int, Encode], dtype: Any
+) -> Callable[[Sequence[Any]], Any]:
+    """Return what makes an array of records in which the columns of ``encoders`` hold the numbers of categories."""
+    if not encoders:
+        return make_table_maker(numpy, names, dtype)
+    take = make_taker(names)
+
+    def make(records: Sequence[Any]) -> Any:
+        rows = take(records)
+        table = numpy.empty((len(rows), len(names)), dtype)
+        for index, values in enumerate(zip(*rows, strict=True)):
+            encode = encoders.get(index)
+            table[:, index] = numpy.array(values if encode is None else [*map(encode, values)], dtype)
+        return table
+
+    return make
+
+
+def make_encoder(name: str, categories: Sequence[Any], *, refuses: bool) -> Encode:
+    """Return what gives a category its number, and NaN for none.
+
+    One that was not there in training is NaN too, or a ValueError where the library ``refuses`` it.
+    """
+    codes = {value: float(code) for code, value in enumerate(categories)}
+    missing = float("nan")
+
+    def encode(value: Any) -> float:
+        code = codes.get(value)
+        if code is not None:
+            return code
+        if value is not None and refuses:
+            raise ValueError(f"{name} is {value!r}, a category the model was not trained with")
+        return missing
+
+    return encode
