@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -81,14 +82,14 @@ def load_bundle(
     if faults or bundle is None:
         raise BundleError(faults.in_order(), hint="docs/reference/bundle-yaml.md describes every key")
     if memory is not None:
-        memory.put(["bundle.yaml", content.hex()], document.value)
+        memory.put(["bundle.yaml", content.hex()], json.dumps(document.value))  # as text, since the order of keys counts
     return bundle
 
 
 def _recall(content: bytes, name: str, memory: Memory | None) -> Document | None:
     """Return a document that held a sound bundle before; where its values stand is not known, and only faults tell."""
-    value = memory.get(["bundle.yaml", content.hex()]) if memory is not None else None
-    return Document(name=name, value=value, marks={}) if isinstance(value, dict) else None
+    text = memory.get(["bundle.yaml", content.hex()]) if memory is not None else None
+    return Document(name=name, value=json.loads(text), marks={}) if isinstance(text, str) else None
 
 
 def _read(

@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -63,14 +64,13 @@ def _socket_path(environ: Mapping[str, str]) -> Path | None:
 class PlainApi:
     """The calls about images (Docker Engine API 1.24 and later, Podman's compatible ones).
 
-    ``version`` and ``info`` are what the engine says of itself; one that does not answer is an EngineError.
+    One that does not answer is an EngineError.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection = _UnixConnection(path)
-        self.version: dict[str, Any] = json.loads(self._ask("GET", "/version", do="describe itself"))
-        self.info: dict[str, Any] = json.loads(self._ask("GET", "/info", do="describe itself"))
+        self._ask("GET", "/_ping", do="answer")
 
     def __enter__(self) -> Self:
         return self
@@ -86,6 +86,18 @@ class PlainApi:
     def url(self) -> str:
         """Where it answers, in the form of ``DOCKER_HOST``."""
         return f"unix://{self._path}"
+
+    @cached_property
+    def version(self) -> dict[str, Any]:
+        """What the engine says of its version."""
+        version: dict[str, Any] = json.loads(self._ask("GET", "/version", do="describe itself"))
+        return version
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """What the engine says of itself and its machine."""
+        info: dict[str, Any] = json.loads(self._ask("GET", "/info", do="describe itself"))
+        return info
 
     def inspect_image(self, name: str) -> dict[str, Any] | None:
         """Return what the engine says of an image, None when it has none of this name or ID."""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from builder.pipeline.base_recipe import build_base, list_bases, lock_base
-    from builder.pipeline.building import build, plan, render
+    from builder.pipeline.building import plan, render
     from builder.pipeline.checks import check, check_sarif
     from builder.pipeline.comparison import diff
     from builder.pipeline.images import Wanted
+    from builder.pipeline.latest import build
     from builder.pipeline.locking import check_lock, fetch, lock
     from builder.pipeline.publishing import push
     from builder.pipeline.readiness import checklist, checklist_table, require_complete
@@ -63,7 +64,7 @@ _HOMES = {
     "NATIVE": "workshop",
     "RUNNERS": "runners",
     "Wanted": "images",
-    "build": "building",
+    "build": "latest",
     "build_base": "base_recipe",
     "bundle_schema": "recipe",
     "check": "checks",

@@ -99,7 +99,7 @@ def build_inventoried(
         images = [assemble_plan(workshop, bundle, one, offline=offline) for one in plans]
         if loading and builder == NATIVE:
             loading.send(images)
-        soundness.require()
+        verdict = soundness.require()
         is_only = bundle.environment.has_one_platform
         contexts = [
             render_plan(workshop, bundle, one, image, products, templates=None, is_only=is_only)
@@ -123,6 +123,8 @@ def build_inventoried(
             builder=builder,
             timings=dict(workshop.terminal.timings),
             engine_ids=tuple(engine_ids),
+            said=verdict.said,
+            warned=(*bundle.warnings, *verdict.warned),
         )
         products.write(products.record, readable_json(built.to_dict()))
         if loading:

@@ -29,6 +29,9 @@ class Built:
     builder: str
     timings: Mapping[str, float] = field(default_factory=dict)
     engine_ids: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    """What a person was told of the bundle's soundness; told again whenever this build is taken up."""
+    warned: tuple[str, ...] = ()
 
     @property
     def reference(self) -> str:
