@@ -121,6 +121,8 @@ class Connection(asyncio.Protocol):
             if request is not None:
                 request.gone = True
                 self._release(request)
+                if request.when_gone is not None:
+                    request.when_gone()
         self._reading = self._current = None
         self._waiting.clear()
         self._transport = None
@@ -138,6 +140,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on."""
         self._paused = False
+        if self._current is not None and self._current.when_taken is not None:
+            self._current.when_taken()
         self.deadline = NEVER if self._current is not None else time.monotonic() + self._settings.idle_timeout
         self._start_next()
 
@@ -226,6 +230,8 @@ class Connection(asyncio.Protocol):
         self._head_size = 0
         request.method = self._parser.get_method().decode("latin-1")
         request.keep_alive = self._parser.should_keep_alive()
+        request.old = self._parser.get_http_version() == "1.0"
+        request.streamer = self
         self.deadline = time.monotonic() + self._settings.body_timeout
         size = len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
         if size > self._settings.max_head or len(request.headers) > MOST_HEADERS:
@@ -275,9 +281,43 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or self._current is not request:
             return
-        self._current = None
         close = not request.keep_alive or self._gate.closing
         transport.write(serialise(response, head_only=request.method == "HEAD", close=close))
+        self._finish(transport, request, close=close)
+
+    def begin(self, request: Request, response: Response) -> None:
+        """Write the head of an answer that comes in parts; to HTTP/1.0 it ends when the connection does."""
+        transport = self._transport
+        if transport is None or self._current is not request:
+            return
+        if request.old:
+            request.keep_alive = False
+        framing = "cache-control: no-store\r\n" if request.old else "transfer-encoding: chunked\r\n"
+        close = not request.keep_alive or self._gate.closing
+        transport.write(serialise(response, head_only=True, close=close, framing=framing))
+
+    def add(self, request: Request, data: bytes) -> bool:
+        """Write a part; say whether the client keeps up."""
+        transport = self._transport
+        if transport is None or self._current is not request or not data:
+            return False
+        request.sent += len(data)
+        transport.write(data if request.old else b"%x\r\n%b\r\n" % (len(data), data))
+        return not self._paused
+
+    def end(self, request: Request, *, whole: bool) -> None:
+        """End an answer in parts; one that is not whole ends with the connection, and without the last chunk."""
+        self._release(request)
+        transport = self._transport
+        if transport is None or self._current is not request:
+            return
+        if whole and not request.old:
+            transport.write(b"0\r\n\r\n")
+        self._finish(transport, request, close=not whole or not request.keep_alive or self._gate.closing)
+
+    def _finish(self, transport: asyncio.Transport, request: Request, *, close: bool) -> None:
+        """Turn to what comes after an answer."""
+        self._current = None
         if request.refusal is not None:
             self._discarding = 0
             self.deadline = time.monotonic() + DISCARD_TIMEOUT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -43,6 +43,22 @@ class Sender(Protocol):
         ...
 
 
+class Streamer(Protocol):
+    """A connection that can take an answer in parts."""
+
+    def begin(self, request: Request, response: Response) -> None:
+        """Write the head of a response whose body, so far empty, follows in parts."""
+        ...
+
+    def add(self, request: Request, data: bytes) -> bool:
+        """Write a part of the response; say whether the client keeps up."""
+        ...
+
+    def end(self, request: Request, *, whole: bool) -> None:
+        """End the response; one that is not whole is broken off, so that the client can tell."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Request:
     """One request. ``started`` is on the clock of the event loop; ``gone`` turns true when the client hangs up."""
@@ -66,6 +82,16 @@ class Request:
     """Seconds in the queue, seconds in the model, records in the batch; once it has been scored."""
     trace: Trace | None = None
     """The trace it belongs to, if any."""
+    streamer: Streamer | None = None
+    """The connection, if it can take the answer in parts."""
+    old: bool = False
+    """It is HTTP/1.0, which knows no chunks."""
+    sent: int = 0
+    """Bytes of a streamed answer that are out."""
+    when_gone: Callable[[], None] | None = None
+    """Called when the client hangs up before it has its answer."""
+    when_taken: Callable[[], None] | None = None
+    """Called when a client that was slow to take a streamed answer has taken what there was."""
 
     def get_header(self, name: str) -> str | None:
         """Return the first header of this name."""
@@ -131,13 +157,11 @@ class Clock:
 CLOCK = Clock()
 
 
-def serialise(response: Response, *, head_only: bool, close: bool) -> bytes:
-    """Return the bytes of a response."""
+def serialise(response: Response, *, head_only: bool, close: bool, framing: str = "") -> bytes:
+    """Return the bytes of a response; ``framing`` stands in place of the header that tells the length."""
     more = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
     kind = f"content-type: {response.content_type}\r\n" if response.content_type else ""
-    head = (
-        f"{kind}content-length: {len(response.body)}\r\n"
-        f"{more}{'connection: close' if close else 'connection: keep-alive'}\r\n\r\n"
-    )
+    length = f"content-length: {len(response.body)}\r\n"
+    head = f"{kind}{framing or length}{more}{'connection: close' if close else 'connection: keep-alive'}\r\n\r\n"
     line = STATUS_LINES.get(response.status) or f"HTTP/1.1 {response.status} Unknown\r\n".encode()
     return b"".join((line, CLOCK.line(), head.encode("latin-1"), b"" if head_only else response.body))

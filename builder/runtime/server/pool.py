@@ -1,9 +1,10 @@
 """The workers together: who gets which batch, and what happens when one hangs, dies or cannot load.
 
-Batching needs no waiting: an idle worker gets what is there at once, and what arrives while all are busy makes the
-next batch. A worker that is busy for longer than the request timeout is killed and replaced;
-one that dies is replaced after a pause that grows while deaths go on. Loading is tried a fixed number of times in a
-row, then the pool gives up.
+An idle service waits for nothing: what is there goes to a worker at once, and what arrives while all are busy makes the
+next batch; :mod:`batching` says when a moment of patience pays. A worker that hangs past a deadline is killed and
+replaced; one that dies is replaced after a pause that grows while deaths go on. What it held is tried once more, each
+request alone, so that the one to blame fails alone. Loading is tried a fixed number of times in a row, then the
+pool gives up.
 """
 
 from __future__ import annotations
@@ -18,15 +19,19 @@ from typing import Any
 from ..bundle import Bundle
 from ..settings import Settings
 from ..spawn import Spawned, spawn_worker
+from ..wire import CANCELLED, SCORE
+from .batching import Policy
 from .logs import Log
 from .measures import Measures
 from .work import LOST, NOT_READY, TIMED_OUT, Queue, Work
-from .worker import BUSY, DEAD, IDLE, LOADING, WARMING, Worker
+from .worker import BUSY, DEAD, ENDING, IDLE, LOADING, WARMING, Worker
 
 TICK = 0.25
 PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before a dead worker is replaced, by the number of deaths in a row."""
 LOAD_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
+FAREWELL = 2.0
+"""Seconds a worker may take to end once it has closed its channel."""
 LONG_LIFE = 60.0
 """Seconds after which a worker's death says nothing about the next one."""
 
@@ -48,6 +53,8 @@ class Pool:
         batching = bundle.service.batching
         batches = batching.enabled and bundle.contract != "azure"
         self.queue = Queue(settings.max_queue, batching.max_size if batches else 1)
+        self.streams = False
+        """Whether the model's answers come in parts."""
         self.workers: list[Worker] = []
         self.load_seconds = 0.0
         self._settings = settings
@@ -60,6 +67,8 @@ class Pool:
         self._open: dict[Work, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._dispatching = False
+        self._policy = Policy(batching.max_size if batches else 1, batching.max_delay)
+        self._patience: asyncio.TimerHandle | None = None
         self._failures = 0
         self._failed_at = -1.0
         self._deaths = 0
@@ -88,6 +97,24 @@ class Pool:
         if self._timer is None:
             self._arm()
         self._dispatch_soon()
+
+    def cancel(self, work: Work) -> None:
+        """Drop work that nobody waits for any more; what is being scored with others is scored all the same."""
+        if work.finished:
+            return
+        if not work.sent:
+            self._finish(work, CANCELLED, None)
+            return
+        for worker in self.workers:
+            if work.part is not None and worker.batch == [work]:
+                worker.cancel()
+
+    def grant(self, work: Work) -> None:
+        """Say that the parts of an answer which are out so far have been taken."""
+        for worker in self.workers:
+            if worker.batch == [work]:
+                worker.busy_since = time.monotonic()
+                worker.grant()
 
     def count_open(self) -> int:
         """Return how many requests are queued or being scored."""
@@ -137,9 +164,12 @@ class Pool:
         self._missing += 1
         self._loop.call_later(pause, self._replace)
 
-    def worker_ready(self, worker: Worker, seconds: float) -> None:
+    def worker_ready(self, worker: Worker, seconds: float, *, streams: bool) -> None:
         """Warm the model up with the bundle's sample, if there is one."""
         self.load_seconds = seconds
+        if streams and not self.streams:
+            self.streams = True
+            self.queue.take_singly()
         self._measures.load_seconds.observe(seconds)
         self._log.write("info", "model loaded", pid=worker.pid, seconds=round(seconds, 3))
         work = self._warm_up()
@@ -173,20 +203,41 @@ class Pool:
             self._open_up(worker)
             return
         worker.state = IDLE
+        records = 0
+        for work in batch:
+            records += work.records
+        if batch[0].kind == SCORE:
+            self._policy.answered(records, spent, time.monotonic())
         if self.queue:
             self._dispatch()
-        records = sum(work.records for work in batch)
         self._measures.batch_records.observe(records)
         self._measures.predict_seconds.observe(spent)
         for work, (outcome, value) in zip(batch, outcomes, strict=True):
             work.spent, work.batch = spent, records
             self._finish(work, outcome, value)
 
+    def worker_yielded(self, worker: Worker, work: Work, value: Any) -> None:
+        """Pass a part of an answer on; the deadline now is for the next one."""
+        worker.busy_since = time.monotonic()
+        if work.finished:
+            worker.cancel()
+            return
+        if not work.begun:
+            work.begun = True
+            self._open.pop(work, None)
+        if work.part is not None:
+            work.part(work, value)
+
     def worker_hung_up(self, worker: Worker) -> None:
-        """See how the process ended; if it has not ended soon, it is made to."""
+        """See how the process ended; if it does not end by itself, it is made to."""
+        self._release(worker)
         self.reap()
-        if worker.state != DEAD:
-            self._loop.call_later(0.05, self._end_hung_up, worker)
+        if worker.state == DEAD:
+            return
+        if worker.state in (IDLE, BUSY):
+            worker.state = ENDING
+        self._loop.call_later(0.02, self.reap)
+        self._loop.call_later(FAREWELL, self._end_hung_up, worker)
 
     def _end_hung_up(self, worker: Worker) -> None:
         self.reap()
@@ -207,20 +258,39 @@ class Pool:
                     self._bury(worker, os.waitstatus_to_exitcode(status))
                     break
 
+    def _release(self, worker: Worker) -> None:
+        """Put what a worker held back into the queue, to be tried alone, unless it was tried twice or half answered."""
+        batch, worker.batch = worker.batch, []
+        worker.held += len(batch)
+        again = []
+        last = self._stopping and len(self.workers) < 2
+        for work in batch:
+            if work.finished:
+                continue
+            if work.tried or work.begun or last or worker.state == WARMING:
+                self._finish(work, LOST, None)
+            else:
+                work.tried = True
+                again.append(work)
+        if again:
+            self.queue.add_first(again)
+            self._dispatch_soon()
+
     def _bury(self, worker: Worker, code: int) -> None:
         was_loading = worker.state in (LOADING, WARMING)
+        self._release(worker)
         worker.state = DEAD
         self.workers.remove(worker)
         worker.close()
-        batch, worker.batch = worker.batch, []
-        for work in batch:
-            self._finish(work, LOST, None)
         if self._stopping:
+            if not self.workers:
+                for work in self.queue.take_all():
+                    self._finish(work, LOST, None)
             return
         reason = worker.killed_for or ("load" if was_loading else "crash")
         self._measures.worker_restarts.add((reason,))
         self._log.write(
-            "error", f"a worker ended: {describe_end(code, reason)}", pid=worker.pid, reason=reason, held=len(batch)
+            "error", f"a worker ended: {describe_end(code, reason)}", pid=worker.pid, reason=reason, held=worker.held
         )
         now = time.monotonic()
         if was_loading:
@@ -252,7 +322,7 @@ class Pool:
         self.reap()
         now = time.monotonic()
         for worker in list(self.workers):
-            if worker.state in (BUSY, WARMING) and now - worker.busy_since > self._settings.request_timeout:
+            if worker.state in (BUSY, WARMING) and self._hangs(worker, now):
                 self._kill_hung(worker)
             elif worker.state == LOADING and now - worker.started > self._settings.startup_timeout:
                 self._log.write("error", f"no model after {self._settings.startup_timeout:g} s", pid=worker.pid)
@@ -271,26 +341,39 @@ class Pool:
         self._open.pop(work, None)
         work.finish(outcome, value)
 
+    def _run_out_of_patience(self) -> None:
+        self._patience = None
+        self._dispatch(patient=False)
+
     def _dispatch_soon(self) -> None:
         """Dispatch once everything that can be read now has been read, so that it shares a batch."""
         if not self._dispatching:
             self._dispatching = True
             self._loop.call_soon(self._dispatch)
 
-    def _dispatch(self) -> None:
+    def _dispatch(self, *, patient: bool = True) -> None:
         self._dispatching = False
         for worker in self.workers:
             if not self.queue:
                 return
-            if worker.state == IDLE:
-                batch = self.queue.take_batch()
-                if not batch:
-                    return
-                worker.state = BUSY
-                worker.send(batch)
-                for work in batch:
-                    work.sent = worker.busy_since
-                    self._measures.queue_seconds.observe(work.sent - work.arrived)
+            if worker.state != IDLE:
+                continue
+            if patient and (delay := self._find_delay()) > 0:
+                if self._patience is None:
+                    self._patience = self._loop.call_later(delay, self._run_out_of_patience)
+                return
+            batch = self.queue.take_batch()
+            if not batch:
+                return
+            worker.state = BUSY
+            worker.send(batch)
+            for work in batch:
+                work.sent = worker.busy_since
+                self._measures.queue_seconds.observe(work.sent - work.arrived)
+
+    def _find_delay(self) -> float:
+        busy = any(worker.state == BUSY for worker in self.workers)
+        return self._policy.find_delay(self.queue.records, self.queue.oldest, time.monotonic(), busy=busy)
 
     def _limit(self, work: Work) -> float:
         waiting = not work.sent and self.state != "ready"
@@ -311,9 +394,21 @@ class Pool:
                 break
             self._finish(work, TIMED_OUT if work.sent or self.state == "ready" else NOT_READY, None)
         for worker in list(self.workers):
-            if worker.state == BUSY and now - worker.busy_since > self._settings.request_timeout - 0.01:
+            if worker.state == BUSY and self._hangs(worker, now):
                 self._kill_hung(worker)
         self._arm()
+
+    def _hangs(self, worker: Worker, now: float) -> bool:
+        """Say whether a worker is to blame that time ran out: it took more than half of what its oldest request had.
+
+        It is not waited for until all it holds is overdue, so that the rest can still be answered by another.
+        """
+        if worker.granted <= 0:
+            return False  # it waits for a client that does not take the parts there are
+        limit = self._settings.request_timeout
+        busy = now - worker.busy_since
+        overdue = any(work.finished for work in worker.batch)
+        return busy > limit - 0.01 or (overdue and len(worker.batch) > 1 and busy > limit / 2)
 
 
 def describe_end(code: int, reason: str) -> str:

@@ -8,20 +8,21 @@ import signal
 import time
 from typing import Any, Protocol, cast
 
+from .. import wire
 from ..spawn import Spawned
-from ..wire import FAILED, READY, RESULT, Unpacker, pack
+from ..wire import WINDOW, Unpacker, pack
 from .lines import Lines
 from .logs import Log
 from .work import Work
 
-LOADING, WARMING, IDLE, BUSY, DEAD = "loading", "warming", "idle", "busy", "dead"
+LOADING, WARMING, IDLE, BUSY, ENDING, DEAD = "loading", "warming", "idle", "busy", "ending", "dead"
 
 
 class Overseer(Protocol):
     """Who is told what a worker does."""
 
-    def worker_ready(self, worker: Worker, seconds: float) -> None:
-        """The model is loaded."""
+    def worker_ready(self, worker: Worker, seconds: float, *, streams: bool) -> None:
+        """The model is loaded; its answers may come in parts."""
         ...
 
     def worker_failed(self, worker: Worker, traceback: str) -> None:
@@ -30,6 +31,10 @@ class Overseer(Protocol):
 
     def worker_answered(self, worker: Worker, batch: list[Work], outcomes: list[tuple[str, Any]], spent: float) -> None:
         """A batch is done."""
+        ...
+
+    def worker_yielded(self, worker: Worker, work: Work, value: Any) -> None:
+        """A part of an answer is there."""
         ...
 
     def worker_hung_up(self, worker: Worker) -> None:
@@ -54,6 +59,10 @@ class Worker(asyncio.Protocol):
         self.busy_since = 0.0
         self.batch: list[Work] = []
         self.killed_for = ""
+        self.held = 0
+        """Requests it held when it ended."""
+        self.granted = 0
+        """Parts it may still send."""
         self._spawned = spawned
         self._overseer = overseer
         self._loop = loop
@@ -79,13 +88,18 @@ class Worker(asyncio.Protocol):
         """Act on the messages that are whole."""
         for message in self._unpacker.feed(data):
             match message:
-                case (kind, seconds) if kind == READY:
-                    self._overseer.worker_ready(self, seconds)
-                case (kind, traceback) if kind == FAILED:
-                    self._overseer.worker_failed(self, traceback)
-                case (kind, number, outcomes, spent) if kind == RESULT and number == self._number:
+                case (wire.RESULT, number, answers, spent) if number == self._number and len(answers) == len(
+                    self.batch
+                ):
                     batch, self.batch = self.batch, []
-                    self._overseer.worker_answered(self, batch, outcomes, spent)
+                    self._overseer.worker_answered(self, batch, answers, spent)
+                case (wire.PART, number, value) if number == self._number and len(self.batch) == 1:
+                    self.granted -= 1
+                    self._overseer.worker_yielded(self, self.batch[0], value)
+                case (wire.READY, seconds, streams):
+                    self._overseer.worker_ready(self, seconds, streams=streams)
+                case (wire.FAILED, traceback):
+                    self._overseer.worker_failed(self, traceback)
                 case _:
                     self._log.write("error", f"a message of a worker makes no sense: {message[:1]!r}", pid=self.pid)
                     self.kill("nonsense")
@@ -103,6 +117,19 @@ class Worker(asyncio.Protocol):
         if self._transport is not None:
             requests = [(work.request_id, work.payload) for work in batch]
             self._transport.write(pack((batch[0].kind, self._number, requests, list_traces(batch))))
+        self.granted = WINDOW
+
+    def grant(self) -> None:
+        """Let the worker send as many parts as at the beginning again, once half of those are used up."""
+        missing = WINDOW - self.granted
+        if missing * 2 >= WINDOW and self._transport is not None:
+            self.granted = WINDOW
+            self._transport.write(pack((wire.MORE, self._number, missing)))
+
+    def cancel(self) -> None:
+        """Tell the worker that nobody wants the rest of its answer."""
+        if self._transport is not None:
+            self._transport.write(pack((wire.CANCEL, self._number)))
 
     def close(self) -> None:
         """Let the process end by itself once it is idle."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 
@@ -35,6 +35,19 @@ class EventLoop:
             return list(await self._asyncio.gather(*awaitables, return_exceptions=True))
 
         return list(self._start().run_until_complete(gather()))
+
+    def iterate(self, stream: Any) -> Iterator[Any]:
+        """Yield what an asynchronous generator yields, turning only while the next value is waited for."""
+        loop = self._start()
+        try:
+            while True:
+                try:
+                    value = loop.run_until_complete(anext(stream))
+                except StopAsyncIteration:
+                    return
+                yield value
+        finally:
+            loop.run_until_complete(stream.aclose())
 
     def wait_readable(self, descriptor: int) -> None:
         """Turn until there is something to read at a descriptor."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..wire import INTERNAL_ERROR, OK, USER_ERROR
 from .awaiting import Accompanied, EventLoop, collect
 from .output import Journal
-from .values import UnansweredError, make_predictions
+from .values import UnansweredError, make_plain, make_predictions
 
 Outcome = tuple[str, Any]
 """How one request went (a word of :mod:`wire`) and its answer, if any."""
@@ -25,11 +25,18 @@ class BatchScorer:
         self._journal = journal
         self._event_loop = event_loop or EventLoop()
         self._awaits = False
+        self.streams = False
+        """Whether ``predict`` yields: each request is then scored by itself, and its answer may be sent as it comes."""
 
     @property
     def event_loop(self) -> EventLoop:
         """The loop that is to turn between batches too, when it is needed."""
         return self._event_loop
+
+    def open_stream(self, records: list[Any]) -> Iterator[Any]:
+        """Begin to score one request and return the values as they come; what the author's code raises comes out."""
+        answer = self._predict(records)
+        return self._event_loop.iterate(answer) if inspect.isasyncgen(answer) else iter(answer)
 
     def score(self, requests: Sequence[tuple[str, Any]]) -> list[Outcome]:
         """Score a batch; a record that the model cannot take fails only the request that brought it."""
@@ -87,7 +94,7 @@ class BatchScorer:
         self._journal.requests = (request_id,)
         if not isinstance(answer, BaseException):
             try:
-                return OK, make_predictions(answer, count)
+                return OK, make_plain(answer) if self.streams else make_predictions(answer, count)
             except Exception as error:  # noqa: BLE001 - a strange answer may raise anything when it is asked for its list
                 answer = error
         if isinstance(answer, UnansweredError):

@@ -16,13 +16,14 @@ from ..log_text import wants_text
 from ..places import Places, find_places
 from ..request import current_requests
 from ..spawn import CHANNEL
-from ..wire import DECODE, FAILED, READY, RESULT, SCORE, Unpacker, pack
+from ..wire import DECODE, FAILED, READY, RESULT, SCORE, STREAM, Unpacker, pack
 from .contracts import Scorer, load_scorer
 from .decode import decode
 from .imports import arrange_imports
 from .model_dir import choose_model_dir
 from .output import Journal, capture_output, finish_lines
 from .spans import attach
+from .streaming import Stream
 from .threads import follow_threads
 
 READ_SIZE = 1 << 20
@@ -60,7 +61,7 @@ def work(arguments: list[str]) -> int:
         channel.sendall(pack((FAILED, traceback.format_exc())))
         return 1
     try:
-        channel.sendall(pack((READY, time.perf_counter() - started)))
+        channel.sendall(pack((READY, time.perf_counter() - started, getattr(scorer, "streams", False))))
         score_until_closed(channel, scorer, journal)
     except (BrokenPipeError, ConnectionResetError):
         return 0  # the server is gone
@@ -70,10 +71,19 @@ def work(arguments: list[str]) -> int:
 def score_until_closed(channel: socket.socket, scorer: Scorer, journal: Journal) -> None:
     """Answer every batch that comes; return when the server closes its end."""
     unpacker = Unpacker()
-    while data := channel.recv(READ_SIZE):
+    event_loop = getattr(scorer, "event_loop", None)
+    while True:
+        if event_loop is not None and event_loop.is_needed:
+            event_loop.wait_readable(channel.fileno())
+        data = channel.recv(READ_SIZE)
+        if not data:
+            return
         for message in unpacker.feed(data):
             if message[0] == SCORE:
                 channel.sendall(score_batch(scorer, journal, *message[1:]))
+            elif message[0] == STREAM:
+                stream = Stream(channel, unpacker, message[1])
+                channel.sendall(score_in_parts(stream, scorer, journal, *message[2:]))
             elif message[0] == DECODE:
                 channel.sendall(pack((RESULT, message[1], decode(message[2], journal), 0.0)))
                 journal.requests = ()
@@ -93,6 +103,22 @@ def score_batch(
     finish_lines()
     journal.requests = ()
     return pack((RESULT, number, outcomes, spent))
+
+
+def score_in_parts(
+    stream: Stream, scorer: Any, journal: Journal, requests: list[tuple[str, Any]], traces: list[tuple[str, str]]
+) -> bytes:
+    """Send the parts of one request's answer, and return the frame that ends it."""
+    journal.begin(requests, traces)
+    detach = attach(current_requests()) if traces else None
+    started = time.perf_counter()
+    outcome = stream.send(scorer, journal, requests[0][1])
+    spent = time.perf_counter() - started
+    if detach is not None:
+        detach()
+    finish_lines()
+    journal.requests = ()
+    return pack((RESULT, stream.number, [outcome], spent))
 
 
 def check() -> int:
