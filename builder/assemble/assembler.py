@@ -75,6 +75,12 @@ def remembered(plan: Plan, store: BlobStore, interpreter: Interpreter | None) ->
     return tuple(_recall(records, store, layer, interpreter) for layer in plan.layers)
 
 
+def needs_compiling(plan: Plan, store: BlobStore, interpreter: Interpreter) -> bool:
+    """Tell whether a layer with bytecode must be made, for which alone the interpreter has to run."""
+    layers = zip(plan.layers, remembered(plan, store, interpreter), strict=True)
+    return any(layer is None and has_bytecode(planned) for planned, layer in layers)
+
+
 def _layers(plan: Plan, linker: Linker, jobs: int, progress: Callable[[str], None]) -> list[Layer]:
     records = Records(linker.store.root, "layers")
     found = dict(enumerate(remembered(plan, linker.store, linker.interpreter)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from builder.assemble.assembler import remembered
+from builder.assemble.assembler import needs_compiling
 from builder.assemble.bytecode import Interpreter
 from builder.base.loader import tree_command
 from builder.base.model import BaseKind, LockedBase
@@ -33,15 +33,16 @@ def interpreter_for(plan: Plan, workshop: Workshop, *, offline: bool, progress: 
     version = records.get(key)
     if version is not None:
         known = Interpreter(argv=("unneeded",), version=version)
-        if all(remembered(plan, workshop.store, known)):
+        if not needs_compiling(plan, workshop.store, known):
             yield known
             return
-    from builder.pipeline.bases import require_base  # noqa: PLC0415 - only to compile
-    from builder.store.tree import hold_tree  # noqa: PLC0415
+    from builder.store.tree import hold_tree  # noqa: PLC0415 - only to compile
 
     host = _host()
-    if any(locked.platform == host for locked in plan.base.platforms):
+    if plan.platform != host and any(locked.platform == host for locked in plan.base.platforms):
         # Building for another platform alone fetches nothing of this one.
+        from builder.pipeline.bases import require_base  # noqa: PLC0415
+
         require_base(plan.base, host, workshop, offline=offline, progress=progress)
     tree = hold_tree(layers, workshop.store, own=False, progress=progress)
     try:
