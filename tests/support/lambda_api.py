@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 PREFIX = "/2018-06-01/runtime"
 
@@ -76,7 +76,7 @@ class LambdaApi:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *arguments: Any) -> None:
                 pass
 
         self._server = ThreadingHTTPServer((host, 0), Handler)
@@ -84,7 +84,7 @@ class LambdaApi:
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
-    def __enter__(self) -> LambdaApi:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
 
-from .cells import Columns
+from ..server.features import Feature, make_records, read_cell
 from .files import InputError, Source
 from .lines import read_lines
 from .rows import Row
@@ -22,7 +21,7 @@ def read_rows(
     shard: Shard,
     *,
     limit: int,
-    schema: Mapping[str, Any] | None,
+    features: Mapping[str, Feature],
     environment: Mapping[str, str],
 ) -> Iterator[Row]:
     """Yield this shard's rows.
@@ -35,11 +34,11 @@ def read_rows(
         files = list(group)
         match kind:
             case "parquet":
-                yield from read_table_rows(files, shard, 1024, environment)
+                yield from read_table_rows(files, shard, features, environment)
             case "bytes":
                 yield from read_ranges(files, shard, limit)
             case _:
-                yield from read_dealt(files, shard, limit, schema)
+                yield from read_dealt(files, shard, limit, features)
 
 
 def find_kind(source: Source) -> str:
@@ -63,7 +62,7 @@ def read_ranges(sources: Sequence[Source], shard: Shard, limit: int) -> Iterator
         first += source.size
 
 
-def read_dealt(sources: Sequence[Source], shard: Shard, limit: int, schema: Mapping[str, Any] | None) -> Iterator[Row]:
+def read_dealt(sources: Sequence[Source], shard: Shard, limit: int, features: Mapping[str, Feature]) -> Iterator[Row]:
     """Yield the rows of whole files, or every n-th row of each file."""
     by_files = len(sources) >= shard.count
     for number, source in enumerate(sources):
@@ -71,34 +70,34 @@ def read_dealt(sources: Sequence[Source], shard: Shard, limit: int, schema: Mapp
             continue
         rest = WHOLE if by_files else shard
         if source.format == "csv":
-            yield from read_records(source, limit, rest, schema)
+            yield from read_records(source, limit, rest, features)
         else:
             for index, row in enumerate(read_lines(source, limit)):
                 if rest.holds(index):
                     yield row
 
 
-def read_records(source: Source, limit: int, shard: Shard, schema: Mapping[str, Any] | None) -> Iterator[Row]:
+def read_records(source: Source, limit: int, shard: Shard, features: Mapping[str, Feature]) -> Iterator[Row]:
     """Yield the records of a CSV file, the names of whose columns are in its first row."""
     rows = read_cells(source, limit, shard)
     header = next(rows, None)
     if header is None:
         return
     names = [str(name).strip() for name in header.value]
-    known = set((schema or {}).get("properties", ()))
-    if known and not known & set(names):
+    if features and not set(names) & set(features):
         raise InputError(
             f"{header.place}: the first row names the columns, but {', '.join(names[:5])} are no fields of the schema"
         )
     if len(set(names)) != len(names):
         raise InputError(f"{header.place}: a column is named twice")
-    columns = Columns(names, schema)
+    known = [features.get(name) for name in names]
     for row in rows:
         cells = row.value
         if len(cells) != len(names):
             row.fault = f"the row has {len(cells)} cells, the header {len(names)}"
-        elif any("\udc80" <= mark <= "\udcff" for cell in cells for mark in cell if mark > "\ud7ff"):
+        elif any("\udc80" <= mark <= "\udcff" for cell in cells if not cell.isascii() for mark in cell):
             row.fault = "the row is not UTF-8"
         else:
-            row.value = columns.read(cells)
+            values = [read_cell(cell, feature) for cell, feature in zip(cells, known, strict=True)]
+            row.value = make_records(names, [values], features)[0]
         yield row

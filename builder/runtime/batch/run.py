@@ -134,7 +134,7 @@ class Batch:
             sources,
             options.shard,
             limit=self._settings.max_body,
-            schema=self._bundle.request_schema if self._bundle.schema_scope == "record" else None,
+            features=inside.reader.features,
             environment=self._environment,
         )
         reading, writing = ThreadPoolExecutor(1, "reading"), ThreadPoolExecutor(1, "writing")

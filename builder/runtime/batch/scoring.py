@@ -12,7 +12,7 @@ from typing import Any
 
 from ..server.failure import Fault, RefusedError
 from ..server.inside import Inside
-from ..server.intake import parse_body
+from ..server.intake import find_not_finite, parse_body
 from ..server.message import Response, to_json
 from ..server.work import LOST, NOT_READY, Work
 from ..wire import INTERNAL_ERROR, OK
@@ -78,18 +78,23 @@ class Scorer:
         if row.fault:
             return Result(row, problem=Problem(REFUSED, row.fault))
         if row.body is None:
-            return Result(row, row.value)
+            return self._take(row)
         try:
             return Result(row, parse_body(row.body))
         except RefusedError as error:
             return Result(row, problem=describe_refusal(error))
 
+    def _take(self, row: Row) -> Result:
+        """Take the record of a table, which may hold numbers that JSON does not know."""
+        if faults := tuple(find_not_finite(row.value, "")):
+            return Result(row, problem=Problem(REFUSED, " ".join(fault.message for fault in faults[:3]), faults))
+        return Result(row, row.value)
+
     def _check(self, value: Any) -> Problem | None:
         """Find what is wrong with one record, told as if it had come alone."""
         try:
-            if isinstance(value, dict) and self._inside.reader.take_value(value) == [value]:
-                return None
-            self._inside.reader.take_value([value])
+            if isinstance(value, list) or self._inside.reader.take_value(value) != [value]:
+                self._inside.reader.take_value([value])  # not as a list of records, which it looks like
         except RefusedError as error:
             return describe_refusal(error)
         return None

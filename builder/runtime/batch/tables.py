@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from ..server.features import Feature, make_records
 from ..wire import Unpacker, pack
 from ..worker.tables import END, FAULT, ROWS
 from .files import InputError, Source
@@ -18,6 +19,7 @@ from .rows import Row
 from .shards import Shard
 
 READ_SIZE = 1 << 20
+ROWS_AT_ONCE = 1024
 ENTRY = Path(__file__).resolve().parent.parent / "entry.py"
 
 
@@ -47,19 +49,19 @@ def receive(process: subprocess.Popen[bytes]) -> Iterator[tuple[Any, ...]]:
 
 
 def read_table_rows(
-    sources: Sequence[Source], shard: Shard, size: int, environment: Mapping[str, str]
+    sources: Sequence[Source], shard: Shard, features: Mapping[str, Feature], environment: Mapping[str, str]
 ) -> Iterator[Row]:
     """Yield the rows of this shard's part of Parquet files, taken together."""
-    job = {"files": [str(source.path) for source in sources], "shard": [shard.index, shard.count], "size": size}
+    job = {"files": [str(source.path) for source in sources], "shard": [shard.index, shard.count], "size": ROWS_AT_ONCE}
     process = start("read", job, environment)
     ended = False
     try:
         for message in receive(process):
             match message:
-                case (kind, number, first, records) if kind == ROWS:
-                    name = sources[number].name
-                    for index, record in enumerate(records, first + 1):
-                        yield Row(lambda row, name=name: f"{name}:{row}", index, value=record)  # type: ignore[misc]
+                case (kind, number, first, names, rows) if kind == ROWS:
+                    locate = f"{sources[number].name}:{{}}".format
+                    for index, record in enumerate(make_records(names, rows, features), first + 1):
+                        yield Row(locate, index, value=record)
                 case (kind, fault) if kind == FAULT:
                     raise InputError(fault)
                 case _:

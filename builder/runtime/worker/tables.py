@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import math
 import os
 import signal
 import sys
@@ -17,11 +16,13 @@ from typing import Any, BinaryIO
 
 from ..places import find_places
 from ..wire import Unpacker, pack
+from .decode import make_text
 from .imports import arrange_imports
 from .values import make_plain
 
 ROWS = "rows"
-"""(ROWS, file number, number of the first row from 0, [record, …]) when reading; (ROWS, [record, …]) when writing."""
+"""When reading (ROWS, file number, number of the first row from 0, names, [(value, …), …]); when writing
+(ROWS, [record, …])."""
 END = "end"
 """(END,): nothing more comes; when writing, the file is complete."""
 FAULT = "fault"
@@ -84,13 +85,14 @@ def read(parquet: Any, job: dict[str, Any], output: BinaryIO) -> None:
     first = 0
     for number, file in enumerate(files):
         rows = file.metadata.num_rows
-        for place, records in read_rows(file, max(0, start - first), min(rows, end - first), job["size"]):
-            output.write(pack((ROWS, number, place, records)))
+        names = [str(name) for name in file.schema_arrow.names]
+        for place, values in read_rows(file, max(0, start - first), min(rows, end - first), job["size"]):
+            output.write(pack((ROWS, number, place, names, values)))
             output.flush()
         first += rows
 
 
-def read_rows(file: Any, start: int, end: int, size: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+def read_rows(file: Any, start: int, end: int, size: int) -> Iterator[tuple[int, list[tuple[Any, ...]]]]:
     """Yield the rows of a range and the number of the first of each lot; row groups outside it are not read."""
     first = 0
     for group in range(file.metadata.num_row_groups):
@@ -100,24 +102,18 @@ def read_rows(file: Any, start: int, end: int, size: int) -> Iterator[tuple[int,
             for batch in file.iter_batches(batch_size=size, row_groups=[group]):
                 low, high = max(start - place, 0), min(end - place, batch.num_rows)
                 if low < high:
-                    yield place + low, make_records(batch.slice(low, high - low))
+                    yield place + low, make_rows(batch.slice(low, high - low))
                 place += batch.num_rows
         first += rows
 
 
-def make_records(batch: Any) -> list[dict[str, Any]]:
-    """Return plain records; a number that is NaN is a missing one, as it is for whoever wrote the table."""
-    columns = [make_column(column) for column in batch.columns]
-    names = [str(name) for name in batch.schema.names]
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-
-
-def make_column(column: Any) -> list[Any]:
-    """Return a column's values as plain ones."""
-    values: list[Any] = make_plain(column.to_pylist())
-    if any(isinstance(value, float) and math.isnan(value) for value in values):
-        return [None if isinstance(value, float) and math.isnan(value) else value for value in values]
-    return values
+def make_rows(batch: Any) -> list[tuple[Any, ...]]:
+    """Return plain rows."""
+    columns = [
+        make_plain([make_text(value) if isinstance(value, bytes) else value for value in column.to_pylist()])
+        for column in batch.columns
+    ]
+    return list(zip(*columns, strict=True))
 
 
 def write(parquet: Any, job: dict[str, Any], source: BinaryIO) -> None:
