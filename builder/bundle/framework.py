@@ -7,11 +7,13 @@ import lzma
 import pickletools
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from builder.bundle.model import Framework
+from builder.bundle.archives import Archive, read_archive
+from builder.bundle.model import Flavor, Framework
 
 HEAD = 1 << 20
 """How many bytes of a model, decompressed, are looked at."""
@@ -32,21 +34,108 @@ class ModelReading:
     """True when the runtime can serve it without a scoring script."""
     main_classes: tuple[str, ...] = ()
     """Classes of ``__main__`` it refers to: they exist only in the script that trained it."""
+    flavor: Flavor | None = None
+    """What of an MLflow folder is served without MLflow."""
+    schema: Mapping[str, Any] | None = None
+    """The schema of a record, where the model comes with one."""
 
 
 def read_framework(path: Path) -> ModelReading:
     """Tell what a model file is. A folder, and anything unknown, is ``CUSTOM``; an unreadable file is an OSError."""
     if path.is_dir():
-        return ModelReading(framework=Framework.CUSTOM, format="folder", is_servable=False)
+        return _folder_reading(path)
     head = _head(path)
     if _XGBOOST_JSON.match(head):
         return ModelReading(framework=Framework.XGBOOST, format="XGBoost JSON", is_servable=True)
     if _XGBOOST_UBJSON.match(head):
         return ModelReading(framework=Framework.XGBOOST, format="XGBoost UBJSON", is_servable=True)
+    if head.startswith((b"tree\nversion=", b"tree\r\nversion=")):
+        return ModelReading(framework=Framework.LIGHTGBM, format="LightGBM text", is_servable=True)
+    if head.startswith(b"CBM1"):
+        return ModelReading(framework=Framework.CATBOOST, format="CatBoost binary", is_servable=True)
+    if head.startswith(b"PK\x03\x04"):
+        return _archive_reading(read_archive(path))
+    if is_onnx(path):
+        return ModelReading(framework=Framework.ONNX, format="ONNX", is_servable=True)
     content = _decompressed(head)
     if content[:1] == b"\x80" or _PICKLE_OLD.match(content):
         return _pickle_reading(content)
     return ModelReading(framework=Framework.CUSTOM, format="unknown", is_servable=False)
+
+
+def _folder_reading(path: Path) -> ModelReading:
+    """Tell what a folder is: an MLflow model, or ONNX with its weights in files of their own."""
+    if (path / "MLmodel").is_file():
+        from builder.bundle.mlflow import read_mlflow  # noqa: PLC0415 - YAML takes long to load
+
+        model = read_mlflow(path)
+        if model is not None:
+            return ModelReading(
+                framework=Framework.MLFLOW,
+                format=f"MLflow model: {', '.join(model.flavors)}",
+                is_servable=model.has_pyfunc or model.native is not None,
+                flavor=model.native,
+                schema=model.schema,
+            )
+    graphs = [file for file in path.glob("*.onnx") if file.is_file()]
+    if len(graphs) == 1 and is_onnx(graphs[0]):
+        return ModelReading(framework=Framework.ONNX, format="ONNX with external data", is_servable=True)
+    return ModelReading(framework=Framework.CUSTOM, format="folder", is_servable=False)
+
+
+def _archive_reading(found: Archive) -> ModelReading:
+    framework, is_servable = Framework.CUSTOM, found.is_exported
+    if found.is_script or found.is_exported or found.is_compiled:
+        framework, is_servable = Framework.TORCH, not found.is_compiled
+    elif found.skops_class.partition(".")[0] == "sklearn":
+        framework, is_servable = Framework.SKLEARN, True
+    return ModelReading(framework=framework, format=found.format, is_servable=is_servable)
+
+
+def is_onnx(path: Path) -> bool:
+    """Tell whether a file is an ONNX ModelProto: IR version, graph, operator sets. Only heads of fields are read."""
+    size = path.stat().st_size
+    found: set[int] = set()
+    with path.open("rb") as file:
+        if file.read(1) != b"\x08":
+            return False
+        file.seek(0)
+        for _ in range(_MOST_FIELDS):
+            if file.tell() == size:
+                break
+            key, length = _varint(file), 0
+            if key is None:
+                return False
+            found.add(key >> 3)
+            match key & 7:
+                case 0:
+                    if _varint(file) is None:
+                        return False
+                case 2:
+                    length = _varint(file) or 0
+                case 1 | 5:
+                    length = 8 if key & 7 == 1 else 4
+                case _:
+                    return False
+            if file.tell() + length > size:
+                return False
+            file.seek(length, 1)
+    return found >= {1, 7, 8}
+
+
+_MOST_FIELDS = 4096
+
+
+def _varint(file: BinaryIO) -> int | None:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = file.read(1)
+        if not byte:
+            return None
+        value |= (byte[0] & 0x7F) << shift
+        if byte[0] < 0x80:
+            return value
+    return None
 
 
 def read_head(path: Path) -> bytes:

@@ -28,6 +28,11 @@ class Framework(StrEnum):
 
     SKLEARN = "sklearn"
     XGBOOST = "xgboost"
+    LIGHTGBM = "lightgbm"
+    CATBOOST = "catboost"
+    ONNX = "onnx"
+    TORCH = "torch"
+    MLFLOW = "mlflow"
     CUSTOM = "custom"
 
 
@@ -58,11 +63,26 @@ class CodeReference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Flavor:
+    """What an MLflow model folder is without MLflow: one file that a library reads by itself."""
+
+    name: str
+    """The runtime's name for the library: ``sklearn``, ``xgboost``, …"""
+    file: str
+    """Relative to the folder, with ``/``."""
+    class_name: str | None = None
+    """The class it had in training: ``xgboost.sklearn.XGBClassifier``."""
+    method: str | None = None
+    """What is called to predict, where that is another than ``predict``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Model:
     """The trained model and what is known of its making. Paths are relative to the bundle, with ``/``."""
 
     path: str
     framework: Framework
+    flavor: Flavor | None = None
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     training_data: DataReference | None = None
     validation_data: DataReference | None = None

@@ -41,6 +41,21 @@ BUNDLE_FILE = "bundle.yaml"
 DEFAULT_BASES: Mapping[str, str] = MappingProxyType({"3.11": "debian12-python3.11", "3.13": "debian13-python3.13"})
 """The base image a Python version gets when the author names none."""
 
+LIBRARIES: Mapping[Framework, str] = MappingProxyType(
+    {
+        Framework.SKLEARN: "scikit-learn",
+        Framework.XGBOOST: "xgboost",
+        Framework.LIGHTGBM: "lightgbm",
+        Framework.CATBOOST: "catboost",
+        Framework.ONNX: "onnxruntime",
+        Framework.TORCH: "torch",
+    }
+)
+"""The distribution that loads a model of a framework; others may begin with the same name."""
+
+_USUAL = frozenset({Framework.SKLEARN, Framework.XGBOOST})
+"""Frameworks whose models a script too has to load with the library itself."""
+
 _MIN_MEMORY = 6 << 20  # What container engines accept at least.
 
 
@@ -82,7 +97,9 @@ def load_bundle(
     if faults or bundle is None:
         raise BundleError(faults.in_order(), hint="docs/reference/bundle-yaml.md describes every key")
     if memory is not None:
-        memory.put(["bundle.yaml", content.hex()], json.dumps(document.value))  # as text, since the order of keys counts
+        memory.put(
+            ["bundle.yaml", content.hex()], json.dumps(document.value)
+        )  # as text, since the order of keys counts
     return bundle
 
 
@@ -136,7 +153,7 @@ class _Reader:
         self.warnings += warnings
         contract = scoring.contract if scoring else Contract.PREDICT
         environment, names = self.environment()
-        schemas = self.schemas()
+        schemas = self.schemas(facts)
         smoke = read_smoke_tests(self.value.get("smoke") or [], contract, self.files)
         model = self.model(path, facts, names)
         service, resources, release = self.service(), self.resources(), self.release()
@@ -176,7 +193,10 @@ class _Reader:
         if path is None or facts is None:
             return None
         framework = Framework(part.get("framework") or facts.framework)
-        library = {Framework.SKLEARN: "scikit-learn", Framework.XGBOOST: "xgboost"}.get(framework)
+        is_as_it_is = self.value.get("scoring") is None
+        library = LIBRARIES.get(framework) if is_as_it_is or framework in _USUAL else None
+        if framework is Framework.MLFLOW and is_as_it_is and not {"mlflow", "mlflow-skinny"} & set(requirements):
+            library = LIBRARIES[Framework(facts.flavor.name)] if facts.flavor else "mlflow"
         if library and not any(name.startswith(library) for name in requirements):
             self.warnings.append(f"the model needs {library}, and no requirement names it")
         if facts.main_classes:
@@ -187,6 +207,7 @@ class _Reader:
         return Model(
             path=path,
             framework=framework,
+            flavor=facts.flavor if framework is Framework.MLFLOW else None,
             hyperparameters=part.get("hyperparameters", {}),
             training_data=_data_reference(part.get("training_data")),
             validation_data=_data_reference(part.get("validation_data")),
@@ -238,8 +259,10 @@ class _Reader:
         )
         return None
 
-    def schemas(self) -> Schemas:
+    def schemas(self, facts: ModelReading | None) -> Schemas:
         part = self.part("schema")
+        if self.value.get("scoring") is None and not {"request", "scope"} & part.keys() and facts and facts.schema:
+            part = {**part, "request": facts.schema}
         scope = SchemaScope(part.get("scope") or SchemaScope.RECORD)
         return Schemas(
             request=self.files.json_schema(part.get("request"), ("schema", "request"), scope=scope),

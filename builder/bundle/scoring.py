@@ -19,6 +19,12 @@ from builder.oci.entry import EntryKind
 _FALLBACK_PYTHON = "3.11"
 """Which syntax a script is read with when bundle.yaml names no valid Python."""
 
+SERVABLE = (
+    "a model of scikit-learn (joblib, pickle, skops), XGBoost (.json, .ubj), LightGBM (.txt), CatBoost (.cbm), ONNX, "
+    "TorchScript, torch.export (.pt2), or an MLflow folder"
+)
+"""What is served without a script."""
+
 
 def read_model(part: Mapping[str, Any], files: BundleFiles) -> tuple[str | None, ModelReading | None]:
     """Find the model and tell what it is; a missing or empty one is a fault."""
@@ -73,7 +79,7 @@ def read_scoring(
             files.faults.add(
                 "model needs a scoring script: its format is not one that is served as it is",
                 ("model", "path"),
-                want="scoring.script; or a scikit-learn joblib or pickle, or XGBoost .json or .ubj",
+                want=f"scoring.script; or {SERVABLE}",
                 got=model.format,
             )
         return Scoring(contract=Contract.NONE), ()

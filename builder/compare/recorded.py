@@ -17,6 +17,7 @@ from builder.bundle.model import (
     DataReference,
     Environment,
     Expectation,
+    Flavor,
     Framework,
     Inventory,
     Model,
@@ -138,6 +139,7 @@ def _bundle(document: Mapping[str, Any], root: Path) -> Bundle:
         model=Model(
             path=_inside(model["source"]),
             framework=Framework(model["framework"]),
+            flavor=_flavor(model.get("flavor")),
             hyperparameters=model["hyperparameters"],
             training_data=_data(model["training_data"]),
             validation_data=_data(model["validation_data"]),
@@ -186,6 +188,12 @@ def _inside(path: str) -> str:
         msg = f"{path!r} is not a path inside a bundle"
         raise ValueError(msg)
     return path
+
+
+def _flavor(part: Mapping[str, Any] | None) -> Flavor | None:
+    if part is None:
+        return None
+    return Flavor(name=part["name"], file=_inside(part["file"]), class_name=part["class"], method=part["method"])
 
 
 def _data(data: Mapping[str, Any] | None) -> DataReference | None:

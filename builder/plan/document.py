@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from builder.bundle.model import Bundle, CodeReference, DataReference, Inventory
+from builder.bundle.model import Bundle, CodeReference, DataReference, Flavor, Inventory
 from builder.lock.model import Lock
 from builder.oci.platform import Platform
 from builder.plan import places
@@ -39,6 +39,7 @@ def bundle_document(
             "basename": model.basename,
             "source": model.path,
             "framework": str(model.framework),
+            **({"flavor": _flavor(model.flavor)} if model.flavor else {}),
             "hyperparameters": dict(model.hyperparameters),
             "training_data": _data(model.training_data),
             "validation_data": _data(model.validation_data),
@@ -84,6 +85,10 @@ def bundle_document(
         "sample": _sample(bundle),
         "release": {"repository": bundle.repository, "rollback": bundle.release.rollback},
     }
+
+
+def _flavor(flavor: Flavor) -> dict[str, Any]:
+    return {"name": flavor.name, "file": flavor.file, "class": flavor.class_name, "method": flavor.method}
 
 
 def _data(reference: DataReference | None) -> dict[str, Any] | None:
