@@ -12,7 +12,8 @@ from typing import Any
 
 from ..bundle import Bundle
 from ..settings import Settings
-from ..wire import INTERNAL_ERROR, OK
+from ..wire import CANCELLED, INTERNAL_ERROR, OK, SCORE, STREAM
+from . import streaming
 from .exposition import OPEN_METRICS, wants_open_metrics
 from .failure import RETRY, Failure, RefusedError
 from .intake import Reader
@@ -20,7 +21,7 @@ from .logs import Log
 from .measures import Measures
 from .message import LONGEST_ID, Request, Response, is_printable, make_request_id
 from .metrics import CONTENT_TYPE
-from .observer import Observer
+from .observer import CLIENT_GONE, Observer
 from .pool import Pool
 from .protocol import Dialect, Fail, Intake, Service
 from .protocols import gather_routes
@@ -182,11 +183,38 @@ class Application:
 
         work = Work(request.request_id, intake.payload, intake.records, request.started, done, intake.kind)
         work.trace = self._observer.place_scoring(request)
+        request.when_gone = lambda: self._pool.cancel(work)
+        if dialect.streams and self._pool.streams and intake.kind == SCORE:
+            self._make_streamed(request, work)
         try:
             self._pool.submit(work)
         except QueueFullError:
             full = f"{self._settings.max_queue} requests are waiting already."
             self._answer(request, dialect.fail(request, Failure(status=429, message=full, headers=RETRY)))
+
+    def _make_streamed(self, request: Request, work: Work) -> None:
+        """Have the answer sent while it is made, if the client can take it so."""
+        form = streaming.choose_form(request.get_header("accept"))
+        if request.streamer is None or form is None:
+            return
+        size, done = request.size, work.done
+        stream = streaming.Stream(
+            request=request,
+            streamer=request.streamer,
+            form=form,
+            pool=self._pool,
+            headers=(("x-request-id", request.request_id), *self._observer.answer(request)),
+            explain=lambda outcome: self._explain(request, outcome),
+            finished=lambda response: self._observer.finish(request, response, size),
+        )
+
+        def end(ended: Work, outcome: str, value: Any) -> None:
+            if ended.sent:
+                request.scoring = (ended.sent - ended.arrived, ended.spent, ended.batch)
+            if not stream.end(outcome):
+                done(ended, outcome, value)
+
+        work.kind, work.part, work.done = STREAM, stream.add, end
 
     def _finish(self, request: Request, dialect: Dialect, intake: Intake, outcome: str, value: Any) -> None:
         try:
@@ -213,6 +241,9 @@ class Application:
                 message = "the worker scoring this request ended"
             case _ if outcome == NOT_READY:
                 message = "the model does not load" if self._pool.state == "failed" else "the model is not loaded yet"
+            case _ if outcome == CANCELLED:
+                status, headers = CLIENT_GONE, ()
+                message = "nobody waited for the answer"
             case _:
                 status, headers = 500, ()
                 message = "scoring failed"

@@ -292,7 +292,7 @@ class Connection(asyncio.Protocol):
             return
         if request.old:
             request.keep_alive = False
-        framing = "cache-control: no-store\r\n" if request.old else "transfer-encoding: chunked\r\n"
+        framing = "" if request.old else "transfer-encoding: chunked\r\n"
         close = not request.keep_alive or self._gate.closing
         transport.write(serialise(response, head_only=True, close=close, framing=framing))
 

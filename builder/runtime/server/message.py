@@ -157,11 +157,11 @@ class Clock:
 CLOCK = Clock()
 
 
-def serialise(response: Response, *, head_only: bool, close: bool, framing: str = "") -> bytes:
+def serialise(response: Response, *, head_only: bool, close: bool, framing: str | None = None) -> bytes:
     """Return the bytes of a response; ``framing`` stands in place of the header that tells the length."""
     more = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
     kind = f"content-type: {response.content_type}\r\n" if response.content_type else ""
-    length = f"content-length: {len(response.body)}\r\n"
-    head = f"{kind}{framing or length}{more}{'connection: close' if close else 'connection: keep-alive'}\r\n\r\n"
+    length = f"content-length: {len(response.body)}\r\n" if framing is None else framing
+    head = f"{kind}{length}{more}{'connection: close' if close else 'connection: keep-alive'}\r\n\r\n"
     line = STATUS_LINES.get(response.status) or f"HTTP/1.1 {response.status} Unknown\r\n".encode()
     return b"".join((line, CLOCK.line(), head.encode("latin-1"), b"" if head_only else response.body))

@@ -79,7 +79,7 @@ class Observer:
             "status": CLIENT_GONE if request.gone else response.status,
             "duration_ms": round(spent * 1e3, 3),
             "bytes_in": size,
-            "bytes_out": len(response.body),
+            "bytes_out": len(response.body) + request.sent,
             "request_id": request.request_id,
             "client": request.sender.peer,
         }

@@ -35,11 +35,15 @@ class Intake:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dialect:
-    """How one route scores. ``read`` raises :class:`failure.RefusedError`; ``write`` gets one prediction a record."""
+    """How one route scores. ``read`` raises :class:`failure.RefusedError`; ``write`` gets one prediction a record.
+
+    A route that ``streams`` sends the answer of a ``predict`` that yields while it is made; others wait for all of it.
+    """
 
     read: Callable[[Request], Intake]
     write: Callable[[Request, Intake, Any], Response]
     fail: Fail
+    streams: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -116,7 +116,7 @@ def make_dialect(service: Service) -> Dialect:
     def write(request: Request, intake: Intake, predictions: Any) -> Response:
         return write_predictions(choose_form(request.get_header("accept"), intake.context), predictions)
 
-    return Dialect(read=read, write=write, fail=fail)
+    return Dialect(read=read, write=write, fail=fail, streams=True)
 
 
 def read_json(value: Any, reader: Reader) -> list[Any]:

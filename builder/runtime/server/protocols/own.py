@@ -42,7 +42,7 @@ def make_dialect(service: Service) -> Dialect:
         records = read_body(request.body, request.get_header("content-type"))
         return Intake(records, len(records))
 
-    return Dialect(read=read, write=write, fail=fail)
+    return Dialect(read=read, write=write, fail=fail, streams=True)
 
 
 def make_ready(service: Service) -> Handler:
