@@ -10,19 +10,19 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
-
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from builder.bundle.model import Bundle, Contract, SchemaScope, SmokeTest
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
 
 WRAPPERS = ("records", "instances")
 """An object with one of these and nothing else holds many records."""
 ROUTES = ("/score", "/predict")
 _JSON_TYPES = frozenset({"", "application/json", "application/octet-stream", "application/x-www-form-urlencoded"})
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
-_FORMATS = FormatChecker()
 _LONGEST = 80
 
 
@@ -132,7 +132,9 @@ def validator(schema: Mapping[str, Any]) -> Draft202012Validator:
 
 @lru_cache(maxsize=16)
 def _validator(text: str) -> Draft202012Validator:
-    return Draft202012Validator(json.loads(text), format_checker=_FORMATS)
+    from jsonschema import Draft202012Validator, FormatChecker  # noqa: PLC0415 - takes long to load, and is rarely asked
+
+    return Draft202012Validator(json.loads(text), format_checker=FormatChecker())
 
 
 def _deepest(error: ValidationError) -> ValidationError:

@@ -37,3 +37,6 @@ GROUPS: Groups = (
 
 RULES: dict[str, Rule] = {rule.id: rule for rule in (*settings.RULES, *(rule for rules, _ in GROUPS for rule in rules))}
 """Every rule by its ID."""
+
+OF_THE_BUNDLE_ALONE = frozenset({samples.find_samples})
+"""Functions that look at nothing but bundle.yaml and what it names: of equal bundles they find the same."""

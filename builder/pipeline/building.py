@@ -7,17 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from builder.bundle.model import Bundle, Inventory
-from builder.oci.canonical import readable_json
 from builder.oci.platform import Platform
 from builder.pipeline import stages
 from builder.pipeline.built import Built
 from builder.pipeline.fetching import fetch_locked
-from builder.pipeline.linking import assemble_plan, render_plan
-from builder.pipeline.loading import open_loading
 from builder.pipeline.soundness import Soundness
 from builder.pipeline.workshop import NATIVE, Products, Workshop
 from builder.plan.model import Plan
-from builder.store.layout import write_layout
 
 
 def plan(workshop: Workshop, path: Path, *, platforms: Sequence[Platform] = ()) -> tuple[Plan, ...]:
@@ -30,6 +26,8 @@ def render(
     workshop: Workshop, path: Path, *, platforms: Sequence[Platform] = (), offline: bool, templates: Path | None
 ) -> list[Path]:
     """Write the Dockerfile and build context for each platform and return their folders."""
+    from builder.pipeline.linking import assemble_plan, render_plan  # noqa: PLC0415 - as in build
+
     bundle = stages.load(workshop, path)
     inventory = stages.inventory_of(workshop, bundle)
     locked, plans = stages.plans_of(workshop, bundle, inventory, platforms)
@@ -91,42 +89,11 @@ def build_inventoried(
     locked, plans = stages.plans_of(workshop, bundle, inventory, platforms)
     products = Products(bundle.root)
     with products.guarded(workshop.terminal.say), ExitStack() as stack:
-        loading = stack.enter_context(open_loading(workshop, bundle, plans)) if load else None
         for one in plans:
             fetch_locked(workshop, locked, one.platform, offline=offline)
         soundness = Soundness(workshop, bundle, inventory, locked, [one.platform for one in plans])
         stack.callback(soundness.abandon)
-        images = [assemble_plan(workshop, bundle, one, offline=offline) for one in plans]
-        if loading and builder == NATIVE:
-            loading.send(images)
-        verdict = soundness.require()
-        is_only = bundle.environment.has_one_platform
-        contexts = [
-            render_plan(workshop, bundle, one, image, products, templates=None, is_only=is_only)
-            for one, image in zip(plans, images, strict=True)
-        ]
-        engine_ids = []
-        if builder != NATIVE:
-            from builder.pipeline.builders import build_by_engine  # noqa: PLC0415 - engines' clients, if one is asked
+        # Only now, so that the check, which takes longest, is under way while all this is loaded.
+        from builder.pipeline.making import make  # noqa: PLC0415
 
-            for number, one in enumerate(plans):
-                images[number], engine_id = build_by_engine(builder, workshop, one, images[number], contexts[number])
-                engine_ids.append(engine_id)
-        write_layout(workshop.store, images, products.layout, tag=bundle.version)
-        built = Built(
-            repository=bundle.repository,
-            version=bundle.version,
-            images=tuple(images),
-            plans=tuple(one.digest for one in plans),
-            layout=products.layout,
-            context=contexts[0],
-            builder=builder,
-            timings=dict(workshop.terminal.timings),
-            engine_ids=tuple(engine_ids),
-            said=verdict.said,
-            warned=(*bundle.warnings, *verdict.warned),
-        )
-        products.write(products.record, readable_json(built.to_dict()))
-        if loading:
-            loading.name(images, built.tags)
-    return built
+        return make(workshop, bundle, plans, soundness.require, offline=offline, builder=builder, load=load)
