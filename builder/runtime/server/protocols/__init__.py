@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..protocol import Route, Service
-from . import azure, inference, invocations, kserve, own, vertex
+from . import azure, documents, inference, invocations, kserve, own, vertex
 
 Protocol = Callable[[Service], Iterable[Route]]
 PROTOCOLS: tuple[Protocol, ...] = (
     vertex.claim_routes,
     azure.routes,
     own.routes,
+    documents.routes,
     invocations.routes,
     kserve.routes,
     inference.routes,
