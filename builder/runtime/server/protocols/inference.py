@@ -22,6 +22,8 @@ from .models import check_model, check_ready, find_name, make_refusal
 from .own import fail
 
 JSON_LENGTH = "inference-header-content-length"
+KNOWN_KEYS = frozenset({"id", "parameters", "inputs", "outputs", "model_name", "model_version"})
+"""The last two are what KServe's own client adds; the route says them already."""
 KNOWN_PARAMETERS = frozenset({"binary_data_output", "content_type", "headers"})
 PREDICTIONS = "predictions"
 DATATYPES = {"boolean": "BOOL", "integer": "INT64", "number": "FP64", "string": "BYTES"}
@@ -132,7 +134,7 @@ def read_question(document: Mapping[str, Any], request_id: str) -> Question:
     faults = [
         Fault(key, value, "additionalProperties", f'"{key}" is not a known field.')
         for key, value in document.items()
-        if key not in {"id", "parameters", "inputs", "outputs"}
+        if key not in KNOWN_KEYS
     ]
     name = document.get("id")
     if name is not None and not isinstance(name, str):
