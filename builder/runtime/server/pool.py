@@ -189,6 +189,7 @@ class Pool:
 
     def worker_failed(self, worker: Worker, traceback: str) -> None:
         """Say why; the process ends by itself and is then replaced."""
+        worker.told = True
         lines = traceback.strip().splitlines() or [""]
         self._log.write("critical", f"the model does not load: {lines[-1]}", pid=worker.pid, exception=traceback)
 
@@ -287,7 +288,7 @@ class Pool:
                 for work in self.queue.take_all():
                     self._finish(work, LOST, None)
             return
-        reason = worker.killed_for or ("load" if was_loading else "crash")
+        reason = "load" if was_loading and worker.told else worker.killed_for or ("load" if was_loading else "crash")
         self._measures.worker_restarts.add((reason,))
         self._log.write(
             "error", f"a worker ended: {describe_end(code, reason)}", pid=worker.pid, reason=reason, held=worker.held

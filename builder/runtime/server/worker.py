@@ -59,6 +59,8 @@ class Worker(asyncio.Protocol):
         self.busy_since = 0.0
         self.batch: list[Work] = []
         self.killed_for = ""
+        self.told = False
+        """It has said that its model does not load."""
         self.held = 0
         """Requests it held when it ended."""
         self.granted = 0

@@ -102,6 +102,8 @@ def walk_parts(model: Any) -> Iterator[Any]:
             waiting += part
         elif type(part).__name__ == "ndarray":
             waiting += part.ravel().tolist() if part.dtype.kind == "O" else ()
+        elif not hasattr(part, "__dict__"):
+            continue  # compiled, such as the tree inside of a tree's estimator: it knows no names
         elif hasattr(part, "get_params") or hasattr(part, "transform") or hasattr(part, "predict"):
             yield part
-            waiting += vars(part).values() if hasattr(part, "__dict__") else ()
+            waiting += vars(part).values()
