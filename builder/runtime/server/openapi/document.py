@@ -66,7 +66,7 @@ def name_operation(operation: str, method: str, pattern: str, taken: set[str]) -
 def describe_parameter(name: str, parts: Parts) -> Node:
     """Return a parameter of a path."""
     service = parts.service
-    schema: dict[str, Any] = {"type": "string", "minLength": 1, "pattern": "^[A-Za-z0-9_-]+$"}
+    schema: dict[str, Any] = {"type": "string", "minLength": 1}
     if name == "model":
         schema = {"type": "string", "enum": list(dict.fromkeys([find_name(service), service.bundle.name]))}
     elif name == "version":

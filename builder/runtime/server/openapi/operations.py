@@ -112,19 +112,24 @@ def invoke(parts: Parts) -> Node:
     """Describe ``/invocations``."""
     none = {"anyOf": [{"type": "null"}, {"type": "object", "maxProperties": 0}], "description": "There are none."}
     beside = {"params": none, "parameters": none}
-    values = {"type": "array", "items": {"type": "array"}}
+    names = parts.service.reader.names
+    columns = {"const": list(names)} if names else {"type": "array", "items": {"type": "string"}}
     split = {
         "type": "object",
         "required": ["data"],
-        "properties": {"columns": {"type": "array"}, "index": {"type": "array"}, "data": values},
+        "properties": {
+            "columns": {**columns, "description": "Any order will do, and what is not required may be left out."},
+            "index": {"type": "array"},
+            "data": {"type": "array", "items": parts.row() if names else {"type": "array"}},
+        },
         "additionalProperties": False,
     }
     shapes = [
         parts.native_body(),
         parts.wrap("dataframe_split", split, **beside),
-        parts.wrap("dataframe_records", parts.records(), **beside),
+        parts.wrap("dataframe_records", parts.frame_records(), **beside),
         parts.wrap("instances", parts.rows(), **beside),
-        parts.wrap("inputs", {"anyOf": [{"type": "object"}, {"type": "array"}]}, **beside),
+        parts.wrap("inputs", {"anyOf": [parts.columns(), parts.rows()]}, **beside),
     ]
     records = parts.sample_records()
     example = {"dataframe_records": records} if records and isinstance(records[0], dict) else parts.sample()
@@ -192,7 +197,7 @@ def model_state(parts: Parts) -> Node:
 
 def predict_rows(parts: Parts) -> Node:
     """Describe ``:predict``."""
-    columns = {"anyOf": [parts.rows(), {"type": "object", "description": "Columns, all as long."}]}
+    columns = {"anyOf": [parts.rows(), parts.columns()]}
     shapes = [parts.wrap("instances", parts.rows()), parts.wrap("inputs", columns)]
     records = parts.sample_records()
     return operation(

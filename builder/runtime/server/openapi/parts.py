@@ -89,16 +89,51 @@ class Parts:
 
     def rows(self) -> Node:
         """Return an array of records, each of which may be an array of values in the order of the schema."""
-        names = self.service.reader.names
-        if not names:
+        if not self.service.reader.names:
             return self.records()
+        return {"type": "array", "items": {"anyOf": [self.record, self.row()]}}
+
+    def row(self) -> Node:
+        """Return an array of values in the order of the schema; null is no value where the schema knows no null."""
+        names = self.service.reader.names
         row = {
             "type": "array",
+            "prefixItems": [self.cell(name) for name in names],
             "minItems": len(names),
             "maxItems": len(names),
             "description": f"Values of {', '.join(names)}.",
         }
-        return {"type": "array", "items": {"anyOf": [self.record, row]}}
+        return self.add("Row", row)
+
+    def cell(self, name: str) -> Node:
+        """Return a value of a table's column."""
+        feature = self.service.reader.features[name]
+        escaped = name.replace("~", "~0").replace("/", "~1")
+        value = {"$ref": f"{SCHEMAS}/Record/properties/{escaped}"}
+        return value if feature.nullable or feature.required else {"anyOf": [value, {"type": "null"}]}
+
+    def columns(self) -> Node:
+        """Return an object of columns, which are all as long."""
+        features = self.service.reader.features
+        schema: Node = {"type": "object", "description": "Columns, all as long, or the values of one record."}
+        if features:
+            schema["properties"] = {
+                name: {"anyOf": [self.cell(name), {"type": "array", "items": self.cell(name)}]} for name in features
+            }
+            schema["required"] = [name for name, feature in features.items() if feature.required]
+            if (self.service.bundle.request_schema or {}).get("additionalProperties") is False:
+                schema["additionalProperties"] = False
+        return self.add("Columns", schema)
+
+    def frame_records(self) -> Node:
+        """Return the records of a data frame, in which null is no value."""
+        names = self.service.reader.names
+        if not names:
+            return self.records()
+        properties = {name: self.cell(name) for name in names}
+        schema = embed(self.service.bundle.request_schema or {}, "Record")
+        frame = self.add("FrameRecord", {**schema, "properties": properties})
+        return {"type": "array", "items": frame}
 
     def native_body(self) -> Node:
         """Return what ``/predict`` takes."""

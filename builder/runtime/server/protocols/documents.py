@@ -13,6 +13,7 @@ from ..protocol import Route, Service
 from .own import fail
 
 PACKAGE = f"{__package__.rpartition('.')[0]}.openapi"
+WHOLE = "openapi"
 
 
 def routes(service: Service) -> Iterable[Route]:
@@ -21,12 +22,12 @@ def routes(service: Service) -> Iterable[Route]:
     known: dict[str, bytes] = {}
 
     def show_document(_request: Request) -> Response:
-        if "" not in known:
-            known[""] = to_json(importlib.import_module(f"{PACKAGE}.document").make_document(service))
-        return Response(200, known[""])
+        if WHOLE not in known:
+            known[WHOLE] = to_json(importlib.import_module(f"{PACKAGE}.document").make_document(service))
+        return Response(200, known[WHOLE])
 
     def show_swagger(request: Request) -> Response:
-        version = parse_qs(request.query).get("version", ["2"])[0]
+        version = parse_qs(request.query, keep_blank_values=True).get("version", ["2"])[0]
         if version not in known:
             swagger = importlib.import_module(f"{PACKAGE}.swagger")
             if version not in swagger.VERSIONS:

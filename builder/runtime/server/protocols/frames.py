@@ -80,10 +80,11 @@ def read_split(given: Any, reader: Reader) -> list[Any]:
     for index, row in enumerate(rows):
         if not isinstance(row, list):
             raise misfit(f"{place}[{index}]", row, "an array of values")
-    columns = given.get("columns")
-    if columns is None:
+    expect_list(given.get("index", []), f"{SPLIT}.index")
+    if "columns" not in given:
         return reader.take_rows(rows, place)
-    names = [str(name) for name in expect_list(columns, f"{SPLIT}.columns")]
+    columns = expect_list(given["columns"], f"{SPLIT}.columns")
+    names = [str(name) for name in columns]
     if len(set(names)) < len(names):
         message = f'"{SPLIT}.columns" names a column more than once.'
         raise refuse(400, message, [Fault(f"{SPLIT}.columns", columns, "unique", message)])
