@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
 from typing import Any
 
+from ..accept import parse_type, read_liking
 from ..failure import RETRY, Failure
-from ..message import Request, Response, to_json
+from ..message import JSON, Request, Response, to_json
 from ..protocol import Dialect, Handler, Intake, Route, Service
 
 NONE = b'{"predictions":[]}'
+VARY = (("vary", "accept"),)
 
 
 def fail(_request: Request, failure: Failure) -> Response:
@@ -58,10 +61,15 @@ def make_ready(service: Service) -> Handler:
 
 
 def make_description(service: Service) -> Handler:
-    """Return what answers what is served."""
+    """Return what answers what is served: JSON, or a page where a person asks with a browser."""
     bundle = service.bundle
+    show: Handler | None = None
 
-    def answer(_request: Request) -> Response:
+    def answer(request: Request) -> Response:
+        nonlocal show
+        if wants_page(request.get_header("accept")):
+            show = show or load_page(service)
+            return show(request)
         about = {
             "status": "alive",
             "ready": service.is_ready,
@@ -72,9 +80,27 @@ def make_description(service: Service) -> Handler:
             "contract": bundle.contract,
             "routes": sorted({route.pattern for route in service.routes}),
         }
-        return Response(200, to_json(about))
+        return Response(200, to_json(about), headers=VARY)
 
     return answer
+
+
+def load_page(service: Service) -> Handler:
+    """Return what answers with the page; its code is loaded for who looks at it."""
+    page: Handler = importlib.import_module("..page.document", __package__).Page(service)
+    return page
+
+
+def wants_page(accept: str | None) -> bool:
+    """Say whether a client likes HTML better than JSON; who takes anything gets JSON."""
+    if accept is None or "text/html" not in accept:
+        return False
+    liking = {"text/html": 0.0, JSON: 0.0}
+    for each in accept.split(","):
+        kind, parameters = parse_type(each)
+        if kind in liking:
+            liking[kind] = read_liking(parameters.get("q"))
+    return liking["text/html"] > liking[JSON]
 
 
 def routes(service: Service) -> Iterable[Route]:
