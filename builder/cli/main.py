@@ -29,6 +29,7 @@ _COMMANDS = {
     "push": "publish the tested image, byte for byte",
     "verify": "build an image again from its sources, and say whether it is the same",
     "diff": "say in what two images differ",
+    "cache": "show what the store holds, and prune it",
     "base": "list, lock and build base images",
     "schema": "print the JSON Schema of bundle.yaml",
 }

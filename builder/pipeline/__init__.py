@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from builder.pipeline.base_recipe import build_base, list_bases, lock_base
     from builder.pipeline.building import plan, render
+    from builder.pipeline.caching import cache_report, prune_cache
     from builder.pipeline.checks import check, check_sarif
     from builder.pipeline.comparison import diff
     from builder.pipeline.images import Wanted
@@ -34,6 +35,7 @@ __all__ = [
     "build",
     "build_base",
     "bundle_schema",
+    "cache_report",
     "check",
     "check_lock",
     "check_sarif",
@@ -49,6 +51,7 @@ __all__ = [
     "lock_base",
     "open_workshop",
     "plan",
+    "prune_cache",
     "push",
     "render",
     "require_complete",
@@ -67,6 +70,7 @@ _HOMES = {
     "build": "latest",
     "build_base": "base_recipe",
     "bundle_schema": "recipe",
+    "cache_report": "caching",
     "check": "checks",
     "check_lock": "locking",
     "check_sarif": "checks",
@@ -80,6 +84,7 @@ _HOMES = {
     "lock": "locking",
     "lock_base": "base_recipe",
     "open_workshop": "workshop",
+    "prune_cache": "caching",
     "plan": "building",
     "push": "publishing",
     "render": "building",

@@ -1,4 +1,4 @@
-"""From plans to products: images, contexts, the layout, the image in the engine. Nothing is in place before all is well."""
+"""From plans to products: images, contexts, the layout, the engine's image; nothing is in place before all is well."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from builder.host.settings import Settings, load_settings
 from builder.host.terminal import Terminal
 from builder.oci.platform import Platform
 from builder.store.blobs import BlobStore
+from builder.store.lease import Lease
 
 NATIVE = "native"
 DOCKER = "docker"
@@ -37,18 +38,20 @@ def server_requirements() -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workshop:
-    """Settings, store, terminal and clock, made once for a command."""
+    """Settings, store, terminal and clock, made once for a command. Its lease keeps from pruning what is used."""
 
     settings: Settings
     store: BlobStore
     terminal: Terminal
     clock: Clock
+    lease: Lease | None = None
 
 
 def open_workshop(terminal: Terminal) -> Workshop:
-    """Read the settings and open the store they name; nothing is written yet."""
+    """Read the settings and open the store they name; all that is written is the mark that it is worked with."""
     settings = load_settings()
-    return Workshop(settings=settings, store=BlobStore(settings.store), terminal=terminal, clock=Clock())
+    lease = Lease(settings.store)
+    return Workshop(settings=settings, store=BlobStore(settings.store), terminal=terminal, clock=Clock(), lease=lease)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from typing import BinaryIO
 from builder.errors import DigestMismatchError, StoreError
 from builder.oci.digest import Digest
 from builder.oci.entry import CHUNK
+from builder.store.lease import standing_still
 
 _SEALED = 946_684_800_000_000_000
 """Nanoseconds since 1970: the time of change of blobs whose bytes are what their name says."""
@@ -80,10 +81,14 @@ class BlobWriter:
 
 
 class BlobStore:
-    """Blobs by digest under one folder. Safe to share between processes."""
+    """Blobs by digest under one folder. Safe to share between processes.
+
+    The time a blob's file last changed state is that of its last use: it is written, or sealed once more, to say so.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._began = time.time_ns()
         self._blobs = root / "blobs" / "sha256"
         self._aside = root / "aside"
 
@@ -103,7 +108,20 @@ class BlobStore:
                 status = path.stat()
             except (FileNotFoundError, NotADirectoryError):
                 return False
-            return stat.S_ISREG(status.st_mode) and (status.st_mtime_ns == _SEALED or self.verify(digest))
+            if not stat.S_ISREG(status.st_mode):
+                return False
+            if status.st_mtime_ns != _SEALED:
+                return self.verify(digest)
+            return status.st_ctime_ns >= self._began or self._note_use(path)
+
+    def _note_use(self, path: Path) -> bool:
+        """Note that a blob is used from now on, once for each store that is opened; False when it is gone by now."""
+        try:
+            with standing_still(self.root, fcntl.LOCK_SH):
+                _seal(path)
+                return path.exists()
+        except OSError:  # a store that cannot be written: nothing can be removed from it
+            return True
 
     def size(self, digest: Digest) -> int:
         """Return a blob's size in bytes; a missing blob is a StoreError."""

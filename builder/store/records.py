@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
 from builder.store.blobs import store_faults
+
+_DAY = 24 * 3600
 
 
 class Records:
@@ -25,8 +30,13 @@ class Records:
 
     def get(self, key: Any) -> Any | None:
         """Return what was remembered for a key (any JSON value), or None; never anything else than was put."""
+        path = self._path(key)
         try:
-            record = json.loads(self._path(key).read_bytes())
+            with path.open("rb") as file:
+                record = json.loads(file.read())
+                if time.time() - os.fstat(file.fileno()).st_mtime > _DAY:
+                    with suppress(OSError):
+                        os.utime(file.fileno())  # its time is that of its last use, to a day
             value = record["value"]
             return value if record["seal"] == _seal(self._full(key), value) else None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -45,6 +55,12 @@ class Records:
                 aside.replace(path)
             finally:
                 aside.unlink(missing_ok=True)
+
+    def values(self) -> Iterator[Any]:
+        """Yield what is remembered under any key."""
+        for path in self._root.glob("[0-9a-f]*"):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                yield json.loads(path.read_bytes())["value"]
 
     def _path(self, key: Any) -> Path:
         return self._root / Digest.of(canonical_json(self._full(key))).hex

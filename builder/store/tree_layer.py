@@ -26,6 +26,7 @@ from builder.oci.entry import CHUNK
 from builder.oci.image import BlobSource, Layer
 from builder.oci.media_type import MediaType
 from builder.store.blobs import store_faults
+from builder.store.growth import Growth
 
 _PIECE = 1 << 16  # a layer may be thousands of gzip members, and zlib copies what is left after each
 _WHITEOUT = ".wh."
@@ -91,7 +92,7 @@ def unpack_layer(layer: Layer, source: BlobSource, root: Path, *, own: bool, asi
     Both the blob's digest and the diff_id are checked before anything is put in place. ``own`` keeps owners and
     modes (needs root); without it files belong to this user and their modes become what a stranger in group 0
     would be granted, so that a run sees the permissions it will see in production. Other bytes than the layer
-    names are a DigestMismatchError; an archive that cannot be unpacked is a StoreError.
+    names are a DigestMismatchError; an archive that cannot be unpacked, or grows beyond what is real, is a StoreError.
     """
     if pool := open_pool(root):
         return pool
@@ -253,6 +254,7 @@ class _LayerStream(io.RawIOBase):
 
     def _inflated(self) -> Iterator[bytes]:
         member = zlib.decompressobj(wbits=31)
+        growth = Growth(self._layer.descriptor.size, at=str(self._layer.descriptor.digest))
         is_open = False
         for chunk in self._blob:
             view = memoryview(chunk)
@@ -265,6 +267,7 @@ class _LayerStream(io.RawIOBase):
                     is_open = True
                     out = member.decompress(data)
                     if out:
+                        growth.add(len(out))
                         yield out
                     data = b""
                     if member.eof:
