@@ -209,9 +209,11 @@
     $("faults").replaceChildren();
   }
 
-  function sayOf(path, message) {
-    const rest = message.startsWith(`"${path}" `) ? message.slice(path.length + 3) : message;
-    return rest.charAt(0).toUpperCase() + rest.slice(1);
+  function sayOf(path, name, message) {
+    if (!message.startsWith(`"${path}" `)) return message;
+    const below = path.slice(name.length).replace(/^\./, "");
+    const rest = message.slice(path.length + 3);
+    return below ? `${below} ${rest}` : rest.charAt(0).toUpperCase() + rest.slice(1);
   }
 
   function tell(faults, sentence) {
@@ -222,7 +224,7 @@
       const path = String(fault.field ?? "");
       const owner = fields.filter((field) => path === field.name || path.startsWith(field.name + ".") || path.startsWith(field.name + "["))
         .sort((one, two) => two.name.length - one.name.length)[0];
-      if (owner && !asText) { owner.tell(sayOf(path, String(fault.message))); first = first || owner.control; } else others.push(fault.message);
+      if (owner && !asText) { owner.tell(sayOf(path, owner.name, String(fault.message))); first = first || owner.control; } else others.push(fault.message);
     }
     if (faults.length && asText) { $("body").setAttribute("aria-invalid", "true"); first = $("body"); }
     const problem = make("div", { className: "problem" });
