@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from .markup import Markup, element
 
@@ -62,7 +63,7 @@ def make_curl(method: str, pattern: str, told: Mapping[str, Any], document: Mapp
         found = find(parameter, document)
         if found.get("in") == "path":
             choices = found.get("schema", {}).get("enum") or [f"<{found.get('name')}>"]
-            url = url.replace("{" + str(found.get("name")) + "}", str(choices[0]))
+            url = url.replace("{" + str(found.get("name")) + "}", quote(str(choices[0]), safe="<>"))
     words = f"curl -sS {shlex.quote(url)}"
     if method not in {"GET", "POST"}:
         words += f" -X {method}"
