@@ -219,7 +219,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
         if self._reading is not None:
-            self._reading.headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+            self._reading.headers.append((name.decode("latin-1").lower(), value.decode("latin-1").rstrip(" \t")))
 
     def on_headers_complete(self) -> None:
         """Judge the head before any of the body is read."""

@@ -16,6 +16,8 @@ from .trace import Trace
 
 JSON = "application/json"
 LONGEST_ID = 100
+BODILESS = frozenset({204, 304})
+"""Statuses whose answers have neither body nor length (RFC 9110 §8.6)."""
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 Headers = tuple[tuple[str, str], ...]
 
@@ -161,7 +163,8 @@ def serialise(response: Response, *, head_only: bool, close: bool, framing: str 
     """Return the bytes of a response; ``framing`` stands in place of the header that tells the length."""
     more = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
     kind = f"content-type: {response.content_type}\r\n" if response.content_type else ""
-    length = f"content-length: {len(response.body)}\r\n" if framing is None else framing
+    length = "" if response.status in BODILESS else f"content-length: {len(response.body)}\r\n"
+    length = length if framing is None else framing
     head = f"{kind}{length}{more}{'connection: close' if close else 'connection: keep-alive'}\r\n\r\n"
     line = STATUS_LINES.get(response.status) or f"HTTP/1.1 {response.status} Unknown\r\n".encode()
     return b"".join((line, CLOCK.line(), head.encode("latin-1"), b"" if head_only else response.body))

@@ -118,7 +118,8 @@ class FlaskWeb:
 
     def render(self, response: Any, request: RawRequest) -> RawAnswer:  # noqa: ARG002 - the environment is kept
         """Return what Flask would send."""
-        parts, status, headers = response.get_wsgi_response(self._environ)
+        environ = self._environ | {"REQUEST_METHOD": "GET"}  # HEAD has the length of what it does not send
+        parts, status, headers = response.get_wsgi_response(environ)
         try:
             body = b"".join(parts)
         finally:

@@ -71,7 +71,7 @@ class FileStorage:
 
 
 def read_form(kind: str, parameters: dict[str, str], body: bytes) -> tuple[MultiDict, MultiDict]:
-    """Return fields and files; a body that is not what its content type says has none."""
+    """Return fields and files; what is not of the form is passed over. ValueError without a boundary."""
     if kind != MULTIPART:
         text = body.decode("utf-8", "replace")
         return MultiDict(parse_qsl(text, keep_blank_values=True, errors="replace")), MultiDict()
@@ -91,7 +91,7 @@ def read_form(kind: str, parameters: dict[str, str], body: bytes) -> tuple[Multi
 def split_parts(body: bytes, boundary: str) -> list[tuple[Headers, bytes]]:
     """Return headers and content of each part between the boundaries (RFC 2046 §5.1)."""
     if not boundary:
-        return []
+        raise ValueError("a multipart form without a boundary")
     pieces = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("latin-1", "replace"))
     parts = []
     for piece in pieces[1:]:

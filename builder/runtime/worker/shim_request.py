@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from functools import cached_property
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import quote
 
-from .azure_input import is_json, parse_query
+from .azure_input import BAD_BYTES, is_json, parse_query
 from .raw import RawRequest
 from .shim_form import FORMS, FileStorage, read_form, split_header
 from .shim_headers import Headers, MultiDict
@@ -59,8 +60,8 @@ class ShimRequest:
 
     @property
     def host(self) -> str:
-        """The Host header."""
-        return str(self.headers.get("host", ""))
+        """The Host header, without the port that goes without saying."""
+        return str(self.headers.get("host", "")).removesuffix(":80")
 
     @property
     def path(self) -> str:
@@ -87,12 +88,12 @@ class ShimRequest:
     @property
     def base_url(self) -> str:
         """The URL without the query."""
-        return self.host_url + quote(self.path.lstrip("/"), safe=UNCHANGED)
+        return self.host_url + to_iri(quote(self.path.lstrip("/"), safe=UNCHANGED), "/?#")
 
     @property
     def url(self) -> str:
         """The whole URL."""
-        query = quote(self.query_string, safe=UNCHANGED + "?")
+        query = to_iri(quote(self.query_string, safe=UNCHANGED + "?"), "&=+#")
         return f"{self.base_url}?{query}" if query else self.base_url
 
     @cached_property
@@ -238,6 +239,18 @@ class ShimRequest:
         for file in self.files.values():
             if isinstance(file, FileStorage):
                 file.close()
+
+
+def to_iri(text: str, reserved: str) -> str:
+    """Return the text with what was percent-encoded needlessly decoded; what is reserved, or not UTF-8, stays."""
+    keep = {*map(ord, reserved), *range(0x21), 0x25, 0x7F}
+
+    def decode(match: re.Match[str]) -> str:
+        found = bytes.fromhex(match[0].replace("%", ""))
+        kept = b"".join(b"%%%02X" % byte if byte in keep else bytes([byte]) for byte in found)
+        return kept.decode("utf-8", BAD_BYTES)
+
+    return re.sub(r"(?:%[0-9A-Fa-f]{2})+", decode, text)
 
 
 class UserAgent:

@@ -6,6 +6,7 @@ limits, the bundle's schema, and what Azure ML's server adds to every answer.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -54,16 +55,16 @@ def make_dialect(service: Service) -> Dialect:
         match failure.outcome:
             case _ if failure.outcome == TIMED_OUT:
                 text = f"Scoring timeout after {round(service.settings.request_timeout * 1e3)} ms"
-                status, body = 500 if request.route == "/score" else 504, to_json({"message": text})
+                status, body = 500 if request.route == "/score" else 504, dump(text)
                 headers = ((FAILED, "True"), *headers)
             case _ if failure.outcome == USER_ERROR:
                 text = "An unexpected error occurred in scoring script. Check the logs for more info."
-                body, headers = to_json({"message": text}), ((FAILED, "True"), *headers)
+                body, headers = dump(text), ((FAILED, "True"), *headers)
             case _ if failure.outcome == INTERNAL_ERROR:
                 text = "An unexpected internal error occurred. Check the logs for more info."
-                body, headers = to_json({"message": text}), ((FAILED, "False"), *headers)
+                body, headers = dump(text), ((FAILED, "False"), *headers)
             case _ if failure.outcome == REFUSED and status == 431:
-                body, headers = to_json({"message": failure.message}), ((FAILED, "False"), *headers)
+                body, headers = dump(failure.message), ((FAILED, "False"), *headers)
             case _:
                 body = to_json(own.describe_failure(failure))
                 headers = ((FAILED, str(failure.outcome != REFUSED)), *headers)
@@ -79,6 +80,11 @@ def make_dialect(service: Service) -> Dialect:
         return response
 
     return Dialect(read=read, write=write, fail=fail)
+
+
+def dump(message: str) -> bytes:
+    """Return the body of a failure, to the byte as Azure ML's server has it."""
+    return json.dumps({"message": message}).encode()
 
 
 def check_ids(request: Request) -> None:
@@ -102,9 +108,6 @@ def find_ids(request: Request) -> Headers:
     given = [request.get_header("x-request-id"), legacy, client]
     if any(len(each or "") > LONGEST_ID for each in given):
         legacy = client = ""
-    pairs = (
-        ("x-ms-request-id", legacy),
-        ("x-ms-client-request-id", client),
-        ("TraceId", request.get_header("traceid")),
-    )
+    trace = ",".join(value for name, value in request.headers if name == "traceid")
+    pairs = (("x-ms-request-id", legacy), ("x-ms-client-request-id", client), ("TraceId", trace))
     return tuple((name, value) for name, value in pairs if value and is_printable(value))
