@@ -17,6 +17,7 @@ from builder.assemble.content import SliceContent
 from builder.errors import HostError
 from builder.host.process import run
 from builder.host.resources import resource_dir
+from builder.host.trace import span
 from builder.oci.digest import Digest
 from builder.oci.entry import CHUNK, Entry, EntryKind
 from builder.plan.model import ASSEMBLY_VERSION, WITHOUT_BYTECODE
@@ -121,11 +122,12 @@ def compile_batch(sources: Sequence[Entry], interpreter: Interpreter, scratch: P
                 for chunk in entry.content.chunks():
                     file.write(chunk)
     options = ("-I", "-S", "-B", "-X", "utf8", "-W", "ignore")
-    done = run(
-        [*interpreter.argv, *options, str(resource_dir("templates") / _COMPILER), str(given), str(got)],
-        env={"LC_ALL": "C.UTF-8", **interpreter.env},
-        timeout=_TIMEOUT,
-    )
+    with span(f"compile {len(sources)} modules", "bytecode", first=sources[0].path if sources else None):
+        done = run(
+            [*interpreter.argv, *options, str(resource_dir("templates") / _COMPILER), str(given), str(got)],
+            env={"LC_ALL": "C.UTF-8", **interpreter.env},
+            timeout=_TIMEOUT,
+        )
     if done.returncode != 0:
         raise HostError.of(
             f"the interpreter that compiles bytecode failed (exit {done.returncode})",

@@ -14,6 +14,7 @@ from builder.assemble.layer import Compression, write_layer
 from builder.assemble.owners import Owners
 from builder.assemble.wheel import wheel_entries
 from builder.base.model import LockedDeb
+from builder.host.trace import span
 from builder.oci.entry import Entry
 from builder.oci.image import Layer
 from builder.plan.model import DebSource, FileSource, Origin, PlannedLayer, Purpose, TextSource, WheelSource
@@ -83,8 +84,9 @@ class Linker:
 
     def read_wheel(self, source: WheelSource) -> list[Entry]:
         """Return what a wheel in the store leaves in an image, and remember that it owns it."""
-        entries = wheel_entries(source, self.store.path(source.wheel.digest))
-        self.owners.note(source, entries)
+        with span(source.wheel.filename, "wheel", size=source.wheel.size):
+            entries = wheel_entries(source, self.store.path(source.wheel.digest))
+            self.owners.note(source, entries)
         return entries
 
     def _plain(self, layer: PlannedLayer) -> Layer:
@@ -104,7 +106,8 @@ class Linker:
         return self._write(layer, entries)
 
     def _write(self, layer: PlannedLayer, entries: Iterable[Entry]) -> Layer:
-        return write_layer(entries, self.store, title=layer.title, compression=compression_of(layer))
+        with span(layer.title, "layer"):
+            return write_layer(entries, self.store, title=layer.title, compression=compression_of(layer))
 
     def _parts(self, layer: PlannedLayer, pool: ThreadPoolExecutor) -> list[_Part]:
         """Return the parts of a layer, the compiling of those without remembered bytecode under way."""

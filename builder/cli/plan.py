@@ -15,9 +15,17 @@ from builder.oci.platform import Platform
 @click.command()
 @bundle_argument
 @platform_option
+@click.option("--explain", is_flag=True, help="Say what will be reused and what made, and which input changed.")
 @json_option
-def plan(*, bundle: Path, platforms: tuple[Platform, ...], as_json: bool) -> None:
+def plan(*, bundle: Path, platforms: tuple[Platform, ...], explain: bool, as_json: bool) -> None:
     """Show what a build will do: every layer, what is in it and where it comes from, and the configuration."""
+    if explain:
+        explained = pipeline.explain(pipeline.open_workshop(Terminal()), bundle, platforms=platforms)
+        if as_json:
+            print_json({"platforms": [one.to_dict() for one in explained]})
+        else:
+            click.echo("\n".join(one.to_table() for one in explained))
+        return
     plans = pipeline.plan(pipeline.open_workshop(Terminal()), bundle, platforms=platforms)
     if as_json:
         shown = [one.to_dict() | {"digest": str(one.digest)} for one in plans]

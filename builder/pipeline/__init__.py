@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from builder.pipeline.caching import cache_report, prune_cache
     from builder.pipeline.checks import check, check_sarif
     from builder.pipeline.comparison import diff
+    from builder.pipeline.explaining import explain
     from builder.pipeline.images import Wanted
     from builder.pipeline.latest import build
     from builder.pipeline.locking import check_lock, fetch, lock
@@ -42,6 +43,7 @@ __all__ = [
     "checklist",
     "checklist_table",
     "diff",
+    "explain",
     "failure_of",
     "fetch",
     "image",
@@ -77,6 +79,7 @@ _HOMES = {
     "checklist": "readiness",
     "checklist_table": "readiness",
     "diff": "comparison",
+    "explain": "explaining",
     "fetch": "locking",
     "image": "recipe",
     "init": "scaffolding",

@@ -55,6 +55,16 @@ def interpreter_for(plan: Plan, workshop: Workshop, *, offline: bool, progress: 
         tree.release()
 
 
+def known_interpreter(plan: Plan, workshop: Workshop) -> Interpreter | None:
+    """Return what is known of the interpreter that compiles for this plan without starting it; it cannot be run."""
+    host = Platform.host()
+    for locked in plan.base.platforms:
+        if locked.platform == host:
+            version = Records(workshop.store.root, "interpreters").get([str(layer.diff_id) for layer in locked.layers])
+            return Interpreter(argv=("unneeded",), version=version) if isinstance(version, str) else None
+    return None
+
+
 def _host() -> Platform:
     host = Platform.host()
     if host is None:

@@ -9,6 +9,7 @@ from builder.bundle.model import Bundle
 from builder.oci.canonical import readable_json
 from builder.pipeline.built import Built
 from builder.pipeline.linking import assemble_plan, render_plan
+from builder.pipeline.plans import keep_plan
 from builder.pipeline.soundness import Verdict
 from builder.pipeline.workshop import NATIVE, Products, Workshop
 from builder.plan.model import Plan
@@ -64,6 +65,8 @@ def make(
             warned=(*bundle.warnings, *verdict.warned),
         )
         products.write(products.record, readable_json(built.to_dict()))
+        for one in plans:
+            keep_plan(workshop, bundle.root, one)
         if loading:
             loading.name(images, built.tags)
     return built

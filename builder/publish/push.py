@@ -13,6 +13,7 @@ from threading import Event, Lock
 from typing import Any
 
 from builder.errors import Fault, PublishRefusedError, RegistryError, StoreError, UsageError
+from builder.host.trace import span
 from builder.oci.digest import Digest
 from builder.oci.image import Image
 from builder.oci.manifest import ImageIndex, ImageManifest
@@ -375,7 +376,8 @@ class _Sender:
         sources = dict.fromkeys([*self._known.repositories(digest), *self._mount_from])
         sources.pop(self._repository, None)
         try:
-            outcome, mounted_from = upload.run(list(sources)[:MOST_MOUNT_ATTEMPTS])
+            with span(payload.title, "blob", size=payload.descriptor.size):
+                outcome, mounted_from = upload.run(list(sources)[:MOST_MOUNT_ATTEMPTS])
         except TransientRegistryError:
             raise
         except RegistryError:
