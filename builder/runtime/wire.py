@@ -2,6 +2,8 @@
 
 A frame is four bytes of length, little endian, and the marshalled message: a tuple of plain values whose first item
 is its kind. Both ends are the same interpreter, which is all that marshal asks for.
+The payload of a request for records is a list of records, or a tuple of rows: values in the order of the columns that
+the worker has named, which cost a fraction of records.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ MORE = "more"
 CANCEL = "cancel"
 """To a worker: (CANCEL, batch number). Nobody wants the rest of a stream; RESULT follows."""
 READY = "ready"
-"""From a worker: (READY, seconds the load took, whether it answers in parts)."""
+"""From a worker: (READY, seconds the load took, whether it answers in parts, columns in the order it takes rows in)."""
 FAILED = "failed"
 """From a worker: (FAILED, traceback). It ends after that."""
 PART = "part"

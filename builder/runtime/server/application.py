@@ -57,6 +57,7 @@ class Application:
             read_state=lambda: pool.state,
             measure=self._measure,
         )
+        pool.learn_columns = reader.learn_columns
         self._router = Router(gather_routes(self._service))
         observer.quiet = frozenset(route.pattern for route in self._router.routes if route.quiet)
 

@@ -13,6 +13,7 @@ from ..bundle import Bundle
 from .failure import Fault, refuse, refuse_faults
 from .features import find_features, make_records
 from .message import JSON
+from .quick import ReadRow, Row, make_reader
 from .schema import Schema, count, join_path, quote, show
 
 WRAPPERS = ("records", "instances")
@@ -34,6 +35,8 @@ class Reader:
         self.names = tuple(feature.name for feature in features)
         """The features the schema names, in its order; none when there is no schema, or one of whole bodies."""
         self.features = dict(zip(self.names, features, strict=True))
+        self._record_schema = bundle.request_schema if self._per_record else None
+        self._read_row: ReadRow | None = None
 
     @property
     def by_position(self) -> bool:
@@ -44,6 +47,16 @@ class Reader:
     def takes_bodies(self) -> bool:
         """Whether the schema describes whole bodies, so that records alone cannot be held to it."""
         return self._schema is not None and not self._per_record
+
+    def learn_columns(self, columns: Sequence[str]) -> None:
+        """From now on, read plain records as rows with these columns."""
+        self._read_row = make_reader(self._record_schema, columns) if self._record_schema is not None else None
+
+    def read_row(self, body: bytes, content_type: str | None) -> Row | None:
+        """Return the values of the one record in a body if that is plain to see; else :meth:`read` is to judge."""
+        if self._read_row is None or (content_type is not None and content_type != JSON):
+            return None
+        return self._read_row(body)
 
     def read(self, body: bytes, content_type: str | None) -> list[Any]:
         """Return the records of a JSON body in one of our own shapes, checked."""

@@ -13,7 +13,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..bundle import Bundle
@@ -51,10 +51,12 @@ class Pool:
         give_up: Callable[[], None],
     ) -> None:
         batching = bundle.service.batching
-        batches = batching.enabled and bundle.contract != "azure"
+        batches = batching.enabled and bundle.contract not in {"azure", "sagemaker"}
         self.queue = Queue(settings.max_queue, batching.max_size if batches else 1)
         self.streams = False
         """Whether the model's answers come in parts."""
+        self.learn_columns: Callable[[Sequence[str]], None] = lambda _columns: None
+        """Told of the columns of rows that workers take."""
         self.workers: list[Worker] = []
         self.load_seconds = 0.0
         self._settings = settings
@@ -164,9 +166,10 @@ class Pool:
         self._missing += 1
         self._loop.call_later(pause, self._replace)
 
-    def worker_ready(self, worker: Worker, seconds: float, *, streams: bool) -> None:
+    def worker_ready(self, worker: Worker, seconds: float, *, streams: bool, columns: tuple[str, ...]) -> None:
         """Warm the model up with the bundle's sample, if there is one."""
         self.load_seconds = seconds
+        self.learn_columns(columns)
         if streams and not self.streams:
             self.streams = True
             self.queue.take_singly()

@@ -21,8 +21,8 @@ LOADING, WARMING, IDLE, BUSY, ENDING, DEAD = "loading", "warming", "idle", "busy
 class Overseer(Protocol):
     """Who is told what a worker does."""
 
-    def worker_ready(self, worker: Worker, seconds: float, *, streams: bool) -> None:
-        """The model is loaded; its answers may come in parts."""
+    def worker_ready(self, worker: Worker, seconds: float, *, streams: bool, columns: tuple[str, ...]) -> None:
+        """The model is loaded; its answers may come in parts, and rows with these columns are welcome."""
         ...
 
     def worker_failed(self, worker: Worker, traceback: str) -> None:
@@ -98,8 +98,8 @@ class Worker(asyncio.Protocol):
                 case (wire.PART, number, value) if number == self._number and len(self.batch) == 1:
                     self.granted -= 1
                     self._overseer.worker_yielded(self, self.batch[0], value)
-                case (wire.READY, seconds, streams):
-                    self._overseer.worker_ready(self, seconds, streams=streams)
+                case (wire.READY, seconds, streams, columns):
+                    self._overseer.worker_ready(self, seconds, streams=streams, columns=columns)
                 case (wire.FAILED, traceback):
                     self._overseer.worker_failed(self, traceback)
                 case _:

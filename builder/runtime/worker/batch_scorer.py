@@ -27,6 +27,8 @@ class BatchScorer:
         self._awaits = False
         self.streams = False
         """Whether ``predict`` yields: each request is then scored by itself, and its answer may be sent as it comes."""
+        self.columns: tuple[str, ...] = getattr(predict, "columns", ())
+        """The order of the values in a row, for a ``predict`` that takes rows in place of records."""
 
     @property
     def event_loop(self) -> EventLoop:

@@ -18,7 +18,7 @@ from .frames import make_frame_maker
 from .imports import import_script
 from .known import load_known_model
 from .output import Journal
-from .rows import make_array_maker
+from .rows import FromRows, make_array_maker
 
 
 class Scorer(Protocol):
@@ -39,6 +39,8 @@ def load_scorer(bundle: Bundle, places: Places, journal: Journal) -> Scorer:
         )
     if bundle.contract == "azure":
         return load_azure(bundle, places, journal)
+    if bundle.contract == "sagemaker":
+        return load_sagemaker(bundle, places, journal)
     module = import_script(places.locate(bundle.script or ""))
     for name in ("load", "predict"):
         if not callable(getattr(module, name, None)):
@@ -64,13 +66,27 @@ def load_azure(bundle: Bundle, places: Places, journal: Journal) -> Scorer:
     return AzureScorer(import_script(places.locate(bundle.script or "")), journal, timeout=timeout)
 
 
+def load_sagemaker(bundle: Bundle, places: Places, journal: Journal) -> Scorer:
+    """Import a script of SageMaker's, and call its ``model_fn``."""
+    from . import sagemaker_modules  # noqa: PLC0415 - only these scripts pay for what it takes
+    from .sagemaker import SageMakerScorer  # noqa: PLC0415
+
+    sagemaker_modules.install()
+    sagemaker_modules.arrange_variables(bundle, places)
+    module = import_script(places.locate(bundle.script or ""))
+    return SageMakerScorer(module, journal, model_dir=str(sagemaker_modules.find_model_dir(bundle, places)))
+
+
 def make_predict(
     predict: Callable[[Any, Any], Any], model: Any, features: Sequence[Feature]
 ) -> Callable[[list[Any]], Any]:
     """Return ``predict(records)`` for a script's function, which may ask for a data frame or an array."""
-    prepare = make_preparation(read_form(predict), features)
+    form = read_form(predict)
+    prepare = make_preparation(form, features)
     if prepare is None:
         return lambda records: predict(model, records)
+    if form.takes == ARRAY:
+        return FromRows(lambda array: predict(model, array), prepare, [feature.name for feature in features])
     return lambda records: predict(model, prepare(records))
 
 

@@ -22,6 +22,7 @@ from .decode import decode
 from .imports import arrange_imports
 from .model_dir import choose_model_dir
 from .output import Journal, capture_output, finish_lines
+from .payloads import Payloads, Requests
 from .spans import attach
 from .streaming import Stream
 from .threads import follow_threads
@@ -54,21 +55,24 @@ def work(arguments: list[str]) -> int:
     started = time.perf_counter()
     try:
         places = find_places()
-        scorer = prepare(read_bundle(places.bundle_json), places, journal)
+        bundle = read_bundle(places.bundle_json)
+        scorer = prepare(bundle, places, journal)
+        payloads = Payloads(scorer, bundle)
         finish_lines()
     except BaseException:  # noqa: BLE001 - the author's code may even raise SystemExit
         finish_lines()
         channel.sendall(pack((FAILED, traceback.format_exc())))
         return 1
     try:
-        channel.sendall(pack((READY, time.perf_counter() - started, getattr(scorer, "streams", False))))
-        score_until_closed(channel, scorer, journal)
+        streams = getattr(scorer, "streams", False)
+        channel.sendall(pack((READY, time.perf_counter() - started, streams, payloads.columns)))
+        score_until_closed(channel, scorer, journal, payloads)
     except (BrokenPipeError, ConnectionResetError):
         return 0  # the server is gone
     return 0
 
 
-def score_until_closed(channel: socket.socket, scorer: Scorer, journal: Journal) -> None:
+def score_until_closed(channel: socket.socket, scorer: Scorer, journal: Journal, payloads: Payloads) -> None:
     """Answer every batch that comes; return when the server closes its end."""
     unpacker = Unpacker()
     event_loop = getattr(scorer, "event_loop", None)
@@ -80,17 +84,17 @@ def score_until_closed(channel: socket.socket, scorer: Scorer, journal: Journal)
             return
         for message in unpacker.feed(data):
             if message[0] == SCORE:
-                channel.sendall(score_batch(scorer, journal, *message[1:]))
+                channel.sendall(score_batch(scorer, journal, message[1], payloads.open(message[2]), message[3]))
             elif message[0] == STREAM:
                 stream = Stream(channel, unpacker, message[1])
-                channel.sendall(score_in_parts(stream, scorer, journal, *message[2:]))
+                channel.sendall(score_in_parts(stream, scorer, journal, payloads.open(message[2]), message[3]))
             elif message[0] == DECODE:
                 channel.sendall(pack((RESULT, message[1], decode(message[2], journal), 0.0)))
                 journal.requests = ()
 
 
 def score_batch(
-    scorer: Scorer, journal: Journal, number: int, requests: list[tuple[str, Any]], traces: list[tuple[str, str]]
+    scorer: Scorer, journal: Journal, number: int, requests: Requests, traces: list[tuple[str, str]]
 ) -> bytes:
     """Score one batch and return the frame that answers it."""
     journal.begin(requests, traces)
@@ -106,7 +110,7 @@ def score_batch(
 
 
 def score_in_parts(
-    stream: Stream, scorer: Any, journal: Journal, requests: list[tuple[str, Any]], traces: list[tuple[str, str]]
+    stream: Stream, scorer: Any, journal: Journal, requests: Requests, traces: list[tuple[str, str]]
 ) -> bytes:
     """Send the parts of one request's answer, and return the frame that ends it."""
     journal.begin(requests, traces)

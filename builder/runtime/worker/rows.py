@@ -12,6 +12,21 @@ from .features import OTHER, Feature
 Rows = list[Sequence[Any]]
 
 
+class FromRows:
+    """A ``predict`` over an array, which takes records, and also tuples of values in the order of ``columns``."""
+
+    def __init__(
+        self, call: Callable[[Any], Any], make: Callable[[Sequence[Any]], Any], columns: Iterable[str]
+    ) -> None:
+        self.columns = tuple(columns)
+        self._call = call
+        self._make = make
+
+    def __call__(self, records: Sequence[Any]) -> Any:
+        """Make an array of the records and predict."""
+        return self._call(self._make(records))
+
+
 def name_features(names: Iterable[str], known: Sequence[Feature]) -> tuple[Feature, ...]:
     """Return the features of these names: as the schema knows them, and anything where it does not."""
     by_name = {feature.name: feature for feature in known}
@@ -29,6 +44,8 @@ def make_taker(names: Sequence[str]) -> Callable[[Sequence[Any]], Rows]:
     get = itemgetter(*names)
 
     def take(records: Sequence[Any]) -> Rows:
+        if records and set(map(type, records)) == {tuple}:
+            return list(records)  # the server has made rows of them, in the order that was asked for
         try:
             return [(record[only],) for record in records] if only is not None else list(map(get, records))
         except (KeyError, TypeError):

@@ -39,10 +39,14 @@ def write(_request: Request, intake: Intake, predictions: Any) -> Response:
 
 def make_dialect(service: Service) -> Dialect:
     """Return how ``/predict`` reads and answers."""
-    read_body = service.reader.read
+    read_body, read_row = service.reader.read, service.reader.read_row
 
     def read(request: Request) -> Intake:
-        records = read_body(request.body, request.get_header("content-type"))
+        body, content_type = request.body, request.get_header("content-type")
+        row = read_row(body, content_type)
+        if row is not None:
+            return Intake((row,), 1)
+        records = read_body(body, content_type)
         return Intake(records, len(records))
 
     return Dialect(read=read, write=write, fail=fail, streams=True)
@@ -114,7 +118,7 @@ def routes(service: Service) -> Iterable[Route]:
     yield Route(methods=get, pattern="/livez", does=live, fail=fail, operation="live", quiet=True)
     yield Route(methods=get, pattern="/readyz", does=make_ready(service), fail=fail, operation="ready", quiet=True)
     yield Route(methods=get, pattern="/metrics", does=service.measure, fail=fail, operation="measure", quiet=True)
-    if service.bundle.contract != "azure":
+    if service.passing is None:
         dialect = make_dialect(service)
         for path in ("/predict", "/score"):
             yield Route(methods=("POST",), pattern=path, does=dialect, fail=fail, operation="predict")

@@ -15,8 +15,8 @@ from typing import Any
 
 from ..features import BOOLEAN, INTEGER, NUMBER, Feature
 from ..frames import make_frame_maker
-from ..rows import make_array_maker, name_features
-from .common import Predict, load_pickled
+from ..rows import FromRows, make_array_maker, name_features
+from .common import Predict, load_object
 
 NAMES = "feature_names_in_"
 BY_NAME = frozenset(
@@ -34,16 +34,7 @@ MOST_PARTS = 100_000
 
 def load(path: Path, features: Sequence[Feature], flavor: Mapping[str, Any]) -> Predict:
     """Load an estimator and return its ``predict``, or the method MLflow says to call."""
-    with path.open("rb") as file:
-        is_archive = file.read(4) == b"PK\x03\x04"
-    model = load_skops(path) if is_archive else load_pickled(path)
-    return make_predict(model, features, str(flavor.get("method") or "predict"))
-
-
-def load_skops(path: Path) -> Any:
-    """Load a skops archive, trusting the types in it: ``kiln check`` has judged them before the image was built."""
-    skops = importlib.import_module("skops.io")
-    return skops.load(path, trusted=skops.get_untrusted_types(file=path))
+    return make_predict(load_object(path), features, str(flavor.get("method") or "predict"))
 
 
 def make_predict(model: Any, features: Sequence[Feature], method: str = "predict") -> Predict:
@@ -52,12 +43,10 @@ def make_predict(model: Any, features: Sequence[Feature], method: str = "predict
     numpy = importlib.import_module("numpy")
     fitted = getattr(model, NAMES, None)
     if fitted is None:
-        make_array = make_array_maker(numpy, features)
-        return lambda records: call(make_array(records))
+        return FromRows(call, make_array_maker(numpy, features), [feature.name for feature in features])
     named = name_features([str(name) for name in fitted], features)
     if all(feature.kind in NUMERIC for feature in named) and forget_names(model):
-        make_array = make_array_maker(numpy, named)
-        return lambda records: call(make_array(records))
+        return FromRows(call, make_array_maker(numpy, named), [feature.name for feature in named])
     if importlib.util.find_spec("pandas") is None:
         make_array = make_array_maker(numpy, named)
         return lambda records: call(make_array(records))
