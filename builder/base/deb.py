@@ -15,14 +15,17 @@ from typing import BinaryIO, Protocol
 from builder.base.content import BlobSlice
 from builder.base.control import Paragraph, read_paragraphs
 from builder.base.model import LockedDeb
-from builder.errors import BaseImageError
+from builder.errors import BaseImageError, StoreError
 from builder.oci.digest import Digest
-from builder.oci.entry import CHUNK, Entry, EntryKind, InlineContent
+from builder.oci.entry import Entry, EntryKind, InlineContent
 from builder.store.blobs import BlobStore
+from builder.store.growth import Growth
 from builder.store.records import Records
 
 _MAGIC = b"!<arch>\n"
 _HEADER = 60
+_PIECE = 1 << 14
+"""xz reaches 7000 times, and its pieces are in memory at once."""
 
 
 class _Decompressor(Protocol):
@@ -64,10 +67,14 @@ def unpack_deb(deb: LockedDeb, store: BlobStore) -> UnpackedDeb:
     """Take a package in the store apart. Its files' bytes stay in the store, uncompressed, as one blob.
 
     A package that is damaged, is not the one the lock names, or holds an unsafe path, a link out of the tree or a
-    special file is a BaseImageError that names package and path.
+    special file is a BaseImageError that names package and path; so is one that grows beyond what is real.
     """
     try:
         return _unpack(deb, store)
+    except StoreError as error:
+        if error.faults[0].at != _archive(deb):
+            raise
+        raise _damaged(deb, error.faults[0].fact) from error
     except (lzma.LZMAError, zlib.error, tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise _damaged(deb, str(error) or type(error).__name__) from error
 
@@ -101,9 +108,11 @@ def _unpack(deb: LockedDeb, store: BlobStore) -> UnpackedDeb:
 
 
 def _damaged(deb: LockedDeb, fact: str, *, at: str | None = None) -> BaseImageError:
-    return BaseImageError.of(
-        f"package {deb.name} {deb.version} cannot be unpacked: {fact}", at=at or deb.filename.rpartition("/")[2]
-    )
+    return BaseImageError.of(f"package {deb.name} {deb.version} cannot be unpacked: {fact}", at=at or _archive(deb))
+
+
+def _archive(deb: LockedDeb) -> str:
+    return deb.filename.rpartition("/")[2]
 
 
 def _members(path: Path, deb: LockedDeb) -> dict[str, tuple[int, int]]:
@@ -138,16 +147,19 @@ def _member(members: Mapping[str, tuple[int, int]], stem: str, path: Path, deb: 
         raise _damaged(deb, f"{name} is compressed in a way Debian's archive does not use")
     offset, left = members[name]
     decompressor = make()
+    growth = Growth(deb.size, at=_archive(deb))
     with path.open("rb") as file:
         file.seek(offset)
         while left:
-            chunk = file.read(min(CHUNK, left))
+            chunk = file.read(min(_PIECE, left))
             if not chunk:
                 raise _damaged(deb, f"its member {name} is cut off")
             left -= len(chunk)
             if getattr(decompressor, "eof", False):
                 break
-            yield decompressor.decompress(chunk)
+            data = decompressor.decompress(chunk)
+            growth.add(len(data))
+            yield data
     if not getattr(decompressor, "eof", True):
         raise _damaged(deb, f"its member {name} is cut off")
 

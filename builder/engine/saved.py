@@ -17,6 +17,7 @@ from typing import IO, Any, cast
 from builder.errors import EngineError, StoreError
 from builder.oci.entry import CHUNK, Entry, EntryKind
 from builder.store.blobs import store_faults
+from builder.store.growth import Growth
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -113,7 +114,10 @@ class Slice:
 
 
 def inflated(layer: Slice, aside: Path) -> Slice:
-    """Return a layer's tar: the layer itself, or written to ``aside`` when it is compressed with gzip."""
+    """Return a layer's tar: the layer itself, or written to ``aside`` when it is compressed with gzip.
+
+    One that grows beyond what is real is a StoreError, with nothing left aside.
+    """
     start = next(iter(layer.chunks()), b"")
     if start.startswith(_ZSTD):
         raise StoreError.of("a layer's compression is not supported here", want="gzip or none", got="zstd")
@@ -121,10 +125,16 @@ def inflated(layer: Slice, aside: Path) -> Slice:
         return layer
     with store_faults("write an image's layer", aside):
         sink = aside.open("wb")
-    with sink, layer.opened() as source, gzip.open(source) as stream:
-        while chunk := stream.read(CHUNK):
-            with store_faults("write an image's layer", aside):
-                sink.write(chunk)
+    growth = Growth(layer.size, at=str(layer.path))
+    try:
+        with sink, layer.opened() as source, gzip.open(source) as stream:
+            while chunk := stream.read(CHUNK):
+                growth.add(len(chunk))
+                with store_faults("write an image's layer", aside):
+                    sink.write(chunk)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
     return Slice.of(aside)
 
 

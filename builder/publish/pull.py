@@ -224,7 +224,7 @@ class _Fetch:
 
     def _blob(self, blob: Descriptor, diff_id: Digest | None) -> None:
         what = f"blob {blob.digest.short} of {self._reference.name}"
-        reader = DiffIdReader(blob.media_type) if diff_id is not None else None
+        reader = DiffIdReader(blob.media_type, blob.size) if diff_id is not None else None
         with self._store.writer(expected=blob.digest, what=what) as writer:
             failures = 0
             while writer.size < blob.size:

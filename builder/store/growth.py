@@ -1,14 +1,14 @@
 """How far a compressed stream may grow: a few kilobytes must not fill a disk, whoever wrote them.
 
 Deflate reaches 1032 times; what images hold does not. An archive of nothing but empty files, which compresses better
-than anything real, stays below 60 times.
+than anything real, stays below 100 times.
 """
 
 from __future__ import annotations
 
 from builder.errors import StoreError
 
-RATIO = 100
+RATIO = 200
 FLOOR = 256 << 20
 """Bytes that any stream may have, whatever its size."""
 

@@ -144,7 +144,7 @@ def _extract(layer: Layer, source: BlobSource, files: Path, *, own: bool) -> tup
                     _write_file(archive, member, files / str(node.content), node, own=own)
                 nodes.append(node)
         stream.drain()
-    except (tarfile.TarError, zlib.error, EOFError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, ValueError, OverflowError) as error:  # headers of noise give any
         stream.verify_blob()
         raise StoreError.of(f"a layer is not a readable archive: {error}", at=str(layer.descriptor.digest)) from error
     stream.verify()

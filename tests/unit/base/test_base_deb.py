@@ -8,6 +8,7 @@ from fake_debs import ar_of, deb_of, files, locked_deb, member, stored_deb, tar_
 from builder.base.deb import unpack_deb
 from builder.errors import BaseImageError
 from builder.oci.entry import Entry, EntryKind
+from builder.store import growth
 from builder.store.blobs import BlobStore
 
 DATA = files({"usr/bin/tool": b"#!", "usr/share/doc/a/copyright": b"mine\n", "usr/lib/link": "-> ../bin/tool"})
@@ -139,3 +140,11 @@ def test_a_damaged_data_tar_is_refused(store: BlobStore, change: Callable[[bytes
     deb = stored_deb(store, damaged(change), "a")
     with pytest.raises(BaseImageError, match=r"package a 1\.0 cannot be unpacked"):
         unpack_deb(deb, store)
+
+
+def test_a_package_that_grows_beyond_what_is_real_is_refused(store: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "FLOOR", 1 << 20)
+    content = deb_of("a", data=[member("./zeros", bytes(16 << 20))])
+    with pytest.raises(BaseImageError, match="unpacks to more than anything real does"):
+        unpack_deb(stored_deb(store, content, "a"), store)
+    assert not list((store.root / "aside").glob("*"))

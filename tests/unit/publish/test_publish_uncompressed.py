@@ -12,7 +12,7 @@ from builder.publish.uncompressed import DiffIdReader
 
 
 def read(media_type: MediaType, blob: bytes, piece: int = 1 << 20) -> Digest | None:
-    reader = DiffIdReader(media_type)
+    reader = DiffIdReader(media_type, len(blob))
     for start in range(0, len(blob), piece):
         reader.write(blob[start : start + piece])
     return reader.diff_id()
