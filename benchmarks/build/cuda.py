@@ -51,15 +51,22 @@ SCORE = """
 PIECE = 1 << 20
 
 
+class Plain(Project):
+    """A project whose model is nothing in particular."""
+
+    def place_model(self, number: int) -> None:
+        self.model_folder.mkdir(parents=True, exist_ok=True)
+        (self.model_folder / "weights.json").write_text(f"[{number}]\n")
+
+
 class Torch:
     """The bundle, its home, and its wheels."""
 
     def __init__(self, home: Path, models: Path) -> None:
         self.home = Home(home / "cuda")
         files = {"bundle.yaml": BUNDLE, "score.py": SCORE}
-        self.project = Project(
-            folder=home / "projects/torch", models=models, code="score.py", files=files, pins=("torch==2.15.0",)
-        )
+        pins = ("torch==2.15.0",)
+        self.project = Plain(folder=home / "projects/torch", models=models, code="score.py", files=files, pins=pins)
 
     def prepare(self) -> bool:
         """Lock and fetch it once; say whether there is room for what it becomes."""
@@ -91,13 +98,15 @@ class Torch:
         board.add(WHEELS.replace("wheels", "unpacked"), SYSTEM, unpacked / 1e6)
         self.home.renew()
         shutil.rmtree(self.project.folder / "build", ignore_errors=True)
-        argv = [KILN, "build", str(self.project.folder), "--json"]
+        trace = self.home.used / "trace.json"
+        argv = [KILN, "build", str(self.project.folder), "--json", "--trace", str(trace)]
         ran = run(argv, environ={"KILN_HOME": str(self.home.used)}, watch=True)
         link = float(json.loads(ran.stdout)["timings"]["assemble"])
         board.add(LINK, SYSTEM, link)
         board.add(WHOLE, SYSTEM, ran.seconds)
         board.add(RATIO, SYSTEM, link / floor)
         board.add(MEMORY, SYSTEM, ran.memory / 1e6)
+        shutil.move(trace, self.project.folder / "trace.json")
         shutil.rmtree(self.home.used)
         shutil.rmtree(self.project.folder / "build", ignore_errors=True)
 

@@ -21,7 +21,7 @@ from benchmarks.build.projects import PINS, Project
 from benchmarks.build.systems import BASE, System
 
 CONDA = "kiln-benchmark/no-conda"
-MLSERVER = "kiln-benchmark/mlserver"
+MLSERVER = "kiln-benchmark/base-mlserver"
 
 DOCKER = """#!{python}
 import os, re, sys
@@ -157,8 +157,8 @@ class BentoML(Peer):
     def _pack(self) -> None:
         home = {"BENTOML_HOME": str(self._shop.home / "bentoml"), "BENTOML_DO_NOT_TRACK": "1"}
         shutil.rmtree(self._shop.home / "bentoml/bentos", ignore_errors=True)
-        said = self.run("bentoml", "build", "--output", "json", **home)
-        bento = json.loads(said[said.index("{") :])["tag"]
+        said = self.run("bentoml", "build", "--output", "tag", **home)
+        bento = said.strip().splitlines()[-1].removeprefix("__tag__:")
         self.run("bentoml", "containerize", bento, "-t", self.tag, **home)
 
 
