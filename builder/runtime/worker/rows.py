@@ -15,9 +15,7 @@ Rows = list[Sequence[Any]]
 class FromRows:
     """A ``predict`` over an array, which takes records, and also tuples of values in the order of ``columns``."""
 
-    def __init__(
-        self, call: Callable[[Any], Any], make: Callable[[Sequence[Any]], Any], columns: Iterable[str]
-    ) -> None:
+    def __init__(self, call: Callable[[Any], Any], make: Callable[[Any], Any], columns: Iterable[str]) -> None:
         self.columns = tuple(columns)
         self._call = call
         self._make = make
