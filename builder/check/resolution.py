@@ -16,6 +16,9 @@ _MADE_AT_IMPORT = frozenset(
 )
 """Modules of the standard library that have no file of their own and can be imported."""
 
+_OF_THE_IMAGE = frozenset({"kiln_runtime", "kiln_runtime.request", "kiln_runtime.request.current_requests"})
+"""What every image lends to the author's code beside Python's own modules (docs/reference/observability.md)."""
+
 _MAGIC = re.compile(rb"sys\s*\.\s*modules|from sys import|__path__|meta_path")
 """A package that does this may have modules its files do not show."""
 
@@ -70,6 +73,8 @@ class Resolver:
             return self._in_stdlib(module)
         if self._wheels_with(top):
             return self._in_wheels(module)
+        if module in _OF_THE_IMAGE:
+            return Resolution(origin=Origin.STDLIB)
         if top == "distutils" and "setuptools" in self._wheels:
             return Resolution(origin=Origin.WHEEL, distributions=frozenset({"setuptools"}))
         portions = [root for root in self.roots if _join(root, top) in self._folders]

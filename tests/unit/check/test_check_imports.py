@@ -34,6 +34,13 @@ def only(findings: list[Finding]) -> Finding:
 # What is there
 
 
+def test_what_every_image_lends_is_there(tmp_path: Path) -> None:
+    lent = "from kiln_runtime.request import current_requests\n"
+    assert found(tmp_path, f"try:\n    {lent}except ImportError:\n    current_requests = tuple\n") == []
+    assert found(tmp_path, lent) == []
+    assert only(found(tmp_path, "import kiln_runtime.server\n")).rule.id == "KILN101"
+
+
 @pytest.mark.parametrize(
     "line",
     [
