@@ -32,6 +32,11 @@ def not_ready(parts: Parts, schema: Node) -> Node:
     return {"503": told}
 
 
+def never(parts: Parts, tag: str) -> Node:
+    """Return an operation that this model does not have."""
+    return operation(tag, "Not done by this model", {**parts.reading(), **parts.failures(404, 501)})
+
+
 # --- own
 
 
@@ -110,6 +115,8 @@ def score_raw(parts: Parts) -> Node:
 
 def invoke(parts: Parts) -> Node:
     """Describe ``/invocations``."""
+    if parts.service.passing is not None:
+        return score_raw(parts)
     none = {"anyOf": [{"type": "null"}, {"type": "object", "maxProperties": 0}], "description": "There are none."}
     beside = {"params": none, "parameters": none}
     names = parts.service.reader.names
@@ -197,6 +204,8 @@ def model_state(parts: Parts) -> Node:
 
 def predict_rows(parts: Parts) -> Node:
     """Describe ``:predict``."""
+    if parts.service.passing is not None:
+        return never(parts, "KServe v1")
     columns = {"anyOf": [parts.rows(), parts.columns()]}
     shapes = [parts.wrap("instances", parts.rows()), parts.wrap("inputs", columns)]
     records = parts.sample_records()
@@ -210,7 +219,7 @@ def predict_rows(parts: Parts) -> Node:
 
 def explain(parts: Parts) -> Node:
     """Describe ``:explain``."""
-    return operation("KServe v1", "Not done by this model", {**parts.reading(), **parts.failures(404, 501)})
+    return never(parts, "KServe v1")
 
 
 # --- Open Inference Protocol
@@ -256,6 +265,8 @@ def model_ready(parts: Parts) -> Node:
 
 def infer(parts: Parts) -> Node:
     """Describe ``infer``."""
+    if parts.service.passing is not None:
+        return never(parts, "Open Inference Protocol")
     tensor = parts.tensor()
     output = {
         "type": "object",

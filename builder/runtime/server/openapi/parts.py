@@ -235,7 +235,7 @@ class Parts:
 
     def sample_records(self) -> list[Any] | None:
         """Return the records of the bundle's sample, or nothing."""
-        value = self.sample()
+        value = None if self.by_body else self.sample()
         if isinstance(value, list):
             return value or None
         if isinstance(value, dict):
