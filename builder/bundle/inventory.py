@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from builder.bundle.model import Bundle, BundleFile, Inventory
 from builder.bundle.paths import OUTPUT
 from builder.errors import BundleError, Fault, KilnError
+from builder.host.clock import has_rested
 from builder.oci.digest import Digest
 from builder.oci.entry import CHUNK
 
@@ -23,8 +24,6 @@ LOCK_FILES = frozenset({"requirements.lock", "bundle.lock"})
 
 _LEFT_OUT_FOLDERS = frozenset({"__pycache__", ".git"})
 _LEFT_OUT_SUFFIXES = (".pyc", ".pyo")
-_SETTLED = 2_000_000_000
-"""Nanoseconds a file must have rested before its digest is remembered: coarser file systems tick that slowly."""
 _LARGE = 256 << 20
 _UNUSABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -146,7 +145,7 @@ class _Taker:
                 self.fault("file changed while it was read", relative)
                 return None
             # A file written in the same tick as it was hashed could change once more and look the same.
-            if started - max(before.st_mtime_ns, before.st_ctime_ns) > _SETTLED:
+            if has_rested(before.st_ctime_ns, started):
                 self._remember(key, known)
         return BundleFile(
             path=relative,

@@ -31,6 +31,9 @@ from builder.oci.platform import Platform
     help="native links the image here; the others build the Dockerfile, and their result is made canonical.",
 )
 @click.option("--load", is_flag=True, help="Bring the image of this machine's platform into the container engine too.")
+@click.option(
+    "--new-model", is_flag=True, help="Write a model that changed into the lock first; every version stays as it is."
+)
 @timing_options
 @json_option
 def build(
@@ -40,6 +43,7 @@ def build(
     offline: bool,
     builder: str,
     load: bool,
+    new_model: bool,
     terminal: Terminal,
     as_json: bool,
 ) -> None:
@@ -48,7 +52,9 @@ def build(
     A lock that is missing or no longer fits is an error; ``kiln lock`` makes one, ``kiln image`` does both.
     """
     workshop = pipeline.open_workshop(terminal)
-    built = pipeline.build(workshop, bundle, platforms=platforms, offline=offline, builder=builder, load=load)
+    built = pipeline.build(
+        workshop, bundle, platforms=platforms, offline=offline, builder=builder, load=load, new_model=new_model
+    )
     if as_json:
         print_json(built.to_dict())
     else:

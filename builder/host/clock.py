@@ -27,6 +27,20 @@ class Clock:
             until.wait(seconds)
 
 
+_FINE_TICK = 20_000_000
+_COARSE_TICK = 2_000_000_000
+_MILLISECOND = 1_000_000
+
+
+def has_rested(changed: int, now: int) -> bool:
+    """Tell whether a file whose state changed at ``changed`` would have another time if it changed after ``now``.
+
+    Both are nanoseconds since 1970. File systems tick: within a tick two changes carry one time. A time that is finer
+    than a millisecond comes from one that ticks at least fifty times a second; others may take two seconds.
+    """
+    return now - changed > (_FINE_TICK if changed % _MILLISECOND else _COARSE_TICK)
+
+
 def seconds_since_start() -> float:
     """Return how long ago this process was started, its own loading included; to a hundredth of a second."""
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from packaging.markers import Marker
 
 from builder.errors import Fault, LockDriftError
-from builder.lock.inputs import MODEL, REQUIREMENT, deep_checksum
-from builder.lock.model import Lock
+from builder.lock.inputs import REQUIREMENT
+from builder.lock.model import MODEL, Lock, deep_checksum
 from builder.lock.pins import PinError, parse_pins
 from builder.lock.target import Target
 from builder.oci.digest import Digest

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from builder.bundle.model import Bundle, BundleFile
-from builder.oci.canonical import canonical_json
+from builder.lock.model import MODEL
 from builder.oci.digest import Digest
 
 REQUIREMENT = "requirement "
-MODEL = "model "
 
 
 def collect_inputs(
@@ -40,11 +39,6 @@ def collect_inputs(
         **{f"{MODEL}{file.path}": str(file.digest) for file in model},
     }
     return dict(sorted(inputs.items()))
-
-
-def deep_checksum(inputs: Mapping[str, str]) -> Digest:
-    """Return the digest of all inputs together."""
-    return Digest.of(canonical_json(dict(inputs)))
 
 
 def _by_name(lines: Iterable[str]) -> dict[str, str]:

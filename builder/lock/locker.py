@@ -15,8 +15,8 @@ from builder.bundle.model import Bundle, BundleFile
 from builder.errors import BaseImageError, Fault, LockDriftError, ResolutionError
 from builder.lock.closure import missing_dependencies
 from builder.lock.explain import located
-from builder.lock.inputs import collect_inputs, deep_checksum
-from builder.lock.model import Lock, LockedPlatform, LockedWheel
+from builder.lock.inputs import collect_inputs
+from builder.lock.model import Lock, LockedPlatform, LockedWheel, deep_checksum
 from builder.lock.pins import Pin, PinError, merge_pins, parse_pins, pins_for, render_pins
 from builder.lock.resolver import Resolver, Uv, Wanted, resolver_for
 from builder.lock.selection import select_wheels

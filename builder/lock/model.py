@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from builder.base.model import LockedBase, LockedDeb
+from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
 from builder.oci.platform import Platform
 
 LOCK_VERSION = 1
+MODEL = "model "
+"""What the labels of inputs that are files of the model begin with."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -110,6 +113,22 @@ class Lock:
                 return candidate
         raise KeyError(str(platform))
 
+    @property
+    def model_inputs(self) -> dict[str, str]:
+        """The files of the model it was made with, by label: no choice depends on them, and yet it names them."""
+        return {label: value for label, value in self.inputs.items() if label.startswith(MODEL)}
+
+    @property
+    def is_sealed(self) -> bool:
+        """True when the inputs are what the checksum says."""
+        return deep_checksum(self.inputs) == self.deep_checksum
+
+    def with_model(self, files: Mapping[str, str]) -> Self:
+        """Return the lock with other model files: labels to digests."""
+        kept = {label: value for label, value in self.inputs.items() if not label.startswith(MODEL)}
+        inputs = dict(sorted({**kept, **files}.items()))
+        return replace(self, inputs=inputs, deep_checksum=deep_checksum(inputs))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as bundle.lock holds it."""
         return {
@@ -138,3 +157,8 @@ class Lock:
             deep_checksum=Digest.parse(data["deep_checksum"]),
             platforms=tuple(LockedPlatform.from_dict(platform) for platform in data["platforms"]),
         )
+
+
+def deep_checksum(inputs: Mapping[str, str]) -> Digest:
+    """Return the digest of all inputs together."""
+    return Digest.of(canonical_json(dict(inputs)))

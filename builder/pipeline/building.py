@@ -59,13 +59,17 @@ def build(
     offline: bool,
     builder: str = NATIVE,
     load: bool = False,
+    new_model: bool = False,
 ) -> Built:
     """Make the images, write them as one OCI layout, and the Dockerfile with its context beside it.
 
-    With ``load`` the engine has this machine's image then, under its name.
+    With ``load`` the engine has this machine's image then, under its name. With ``new_model`` a model that changed is
+    written into the lock first; anything else that changed is still an error.
     """
     bundle = stages.load(workshop, path)
     inventory = stages.inventory_of(workshop, bundle)
+    if new_model:
+        stages.take_model(workshop, bundle, inventory)
     return build_inventoried(
         workshop, bundle, inventory, platforms=platforms, offline=offline, builder=builder, load=load
     )

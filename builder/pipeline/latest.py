@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.host.clock import has_rested
 from builder.host.identity import kiln_identity
 from builder.oci.digest import Digest
 from builder.oci.platform import Platform
@@ -23,10 +24,6 @@ from builder.pipeline.workshop import NATIVE, RUNTIME, Products, Workshop
 from builder.store.records import Records
 
 _MOST_FILES = 20_000
-_FINE_TICK = 20_000_000
-_COARSE_TICK = 2_000_000_000
-"""Nanoseconds within which two changes of a file may carry one time: where times are finer than a millisecond, and
-where they are not."""
 
 Fingerprint = dict[str, list[Any]]
 
@@ -59,10 +56,12 @@ def build(
     offline: bool,
     builder: str = NATIVE,
     load: bool = False,
+    new_model: bool = False,
 ) -> Built | BuiltBefore:
     """Make the images, write them as one OCI layout, and the Dockerfile with its context beside it.
 
-    With ``load`` the engine has this machine's image then, under its name. A build that still stands is taken up.
+    With ``load`` the engine has this machine's image then, under its name; with ``new_model`` a model that changed is
+    written into the lock first. A build that still stands is taken up.
     """
     with workshop.terminal.step("compare", "compare with the latest build") as step:
         latest = Latest(workshop, path, [builder, *map(str, platforms)])
@@ -75,7 +74,9 @@ def build(
         return before
     from builder.pipeline.building import build as build_anew  # noqa: PLC0415 - everything a build can take
 
-    built = build_anew(workshop, path, platforms=platforms, offline=offline, builder=builder, load=load)
+    built = build_anew(
+        workshop, path, platforms=platforms, offline=offline, builder=builder, load=load, new_model=new_model
+    )
     latest.remember(built.to_dict(), said=built.said, warned=built.warned)
     return built
 
@@ -180,12 +181,7 @@ class Latest:
 
     def _is_settled(self, inputs: Fingerprint) -> bool:
         """Tell whether every input had rested so long when the build began that a later change would show."""
-        for state in inputs.values():
-            changed = state[-1]
-            tick = _FINE_TICK if changed % 1_000_000 else _COARSE_TICK
-            if self._began - changed <= tick:
-                return False
-        return True
+        return all(has_rested(state[-1], self._began) for state in inputs.values())
 
 
 def _walk(folder: str, name: str, *, leave_out: str = "", is_shared: bool = False) -> Iterator[tuple[str, list[Any]]]:

@@ -24,7 +24,12 @@ def lock(workshop: Workshop, path: Path, *, upgrade: bool = False) -> Lock:
 
 
 def lock_inventoried(workshop: Workshop, bundle: Bundle, inventory: Inventory, *, upgrade: bool) -> Lock:
-    """Do what ``lock`` does for a bundle whose files are known already."""
+    """Do what ``lock`` does for a bundle whose files are known already.
+
+    A new model alone moves no version, so nothing is resolved for it.
+    """
+    if not upgrade and stages.take_model(workshop, bundle, inventory):
+        return stages.locked(workshop, bundle, inventory)[0]
     with workshop.terminal.step("base", f"base {bundle.environment.base}") as step:
         base = lock_base_of(bundle, workshop, step.note)
     with workshop.terminal.step("resolve", "resolve requirements") as step:

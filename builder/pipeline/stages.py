@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from builder import __version__
 from builder.bundle.inventory import take_inventory
 from builder.bundle.model import Bundle, Inventory
 from builder.bundle.parser import load_bundle
-from builder.errors import UsageError
+from builder.errors import LockDriftError, UsageError
 from builder.host.identity import kiln_identity
 from builder.host.terminal import human_size
-from builder.lock.files import REQUIREMENTS_LOCK, read_lock
-from builder.lock.model import Lock
+from builder.lock.files import REQUIREMENTS_LOCK, read_lock, write_lock
+from builder.lock.model import MODEL, Lock
 from builder.oci.image import Image
 from builder.oci.platform import Platform
 from builder.oci.reference import Reference
@@ -57,13 +58,47 @@ def previous_requirements(bundle: Bundle) -> str | None:
 def locked(workshop: Workshop, bundle: Bundle, inventory: Inventory) -> tuple[Lock, str]:
     """Return the lock and requirements.lock of the bundle; a LockDriftError with every reason when they do not fit.
 
-    That they fit is remembered by everything it follows from, so that it is found out once.
+    That the choice fits is remembered by everything it follows from, so that it is found out once.
     """
     lock, requirements = read_lock(bundle.root)
+    records, key = _choices(workshop), _choice(bundle, lock, requirements)
+    is_known = lock.is_sealed and lock.model_inputs == _model_inputs(inventory) and records.get(key) is True
+    if not is_known:
+        from builder.pipeline.drift import require_fit  # noqa: PLC0415 - brings all that locking takes
+
+        require_fit(lock, bundle, inventory, requirements)
+        records.put(key, value=True)
+    return lock, requirements
+
+
+def take_model(workshop: Workshop, bundle: Bundle, inventory: Inventory) -> bool:
+    """Write a changed model into the lock, when the model is all that changed; tell whether it was. Chooses nothing."""
+    try:
+        lock, requirements = read_lock(bundle.root)
+    except LockDriftError:
+        return False
+    files = _model_inputs(inventory)
+    if lock.model_inputs == files or not lock.is_sealed:
+        return False
+    if _choices(workshop).get(_choice(bundle, lock, requirements)) is not True:
+        from builder.pipeline.drift import locked_but_for_the_model  # noqa: PLC0415 - as above
+
+        if locked_but_for_the_model(bundle, inventory) is None:
+            return False
+    write_lock(bundle.root, lock.with_model(files), requirements)
+    workshop.terminal.say("  the lock names the new model; every version stays")
+    return True
+
+
+def _choices(workshop: Workshop) -> Records:
+    return Records(workshop.store.root, "locks", by=kiln_identity())
+
+
+def _choice(bundle: Bundle, lock: Lock, requirements: str) -> dict[str, Any]:
+    """Return all that tells whether what was chosen is what the bundle asks for."""
     environment = bundle.environment
-    records = Records(workshop.store.root, "locks", by=kiln_identity())
-    key = {
-        "lock": lock.to_dict(),
+    return {
+        "lock": lock.with_model({}).to_dict(),
         "requirements": requirements,
         "server": server_requirements(),
         "base": environment.base,
@@ -71,14 +106,11 @@ def locked(workshop: Workshop, bundle: Bundle, inventory: Inventory) -> tuple[Lo
         "python": environment.python,
         "system_packages": list(environment.system_packages),
         "wanted": list(environment.requirements),
-        "model": [[file.path, str(file.digest)] for file in inventory.model],
     }
-    if records.get(key) is not True:
-        from builder.pipeline.drift import require_fit  # noqa: PLC0415 - brings all that locking takes
 
-        require_fit(lock, bundle, inventory, requirements)
-        records.put(key, value=True)
-    return lock, requirements
+
+def _model_inputs(inventory: Inventory) -> dict[str, str]:
+    return {f"{MODEL}{file.path}": str(file.digest) for file in inventory.model}
 
 
 def chosen_platforms(bundle: Bundle, asked: Sequence[Platform]) -> tuple[Platform, ...]:

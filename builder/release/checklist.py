@@ -15,8 +15,7 @@ from builder.bundle.model import Bundle, Contract, DataReference, Inventory
 from builder.check.finding import Level
 from builder.check.intake import foresee_refusal
 from builder.check.report import CheckReport
-from builder.lock.inputs import MODEL
-from builder.lock.model import Lock
+from builder.lock.model import MODEL, Lock
 from builder.oci.digest import Digest
 from builder.oci.image import Image
 from builder.oci.media_type import ManifestFormat

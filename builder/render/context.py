@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from builder.store.blobs import BlobStore, store_faults
 from builder.store.records import Records
 
 DOCKERFILE = "Dockerfile"
+_AT_ONCE = 1 << 30
 _WORTH_KEEPING = 1 << 20
 """A copy of at least this many bytes is taken over from the context that is replaced, if it is still what it was."""
 
@@ -91,6 +93,7 @@ class _Copies:
 
     def __init__(self, store: BlobStore, destination: Path) -> None:
         self._records = Records(store.root, "context")
+        self._hashed = Records(store.root, "files")
         self._destination = destination
         self._made: dict[str, FileSource] = {}
 
@@ -100,7 +103,20 @@ class _Copies:
             self._made[name] = source
             if self._is_untouched(source, name) and self._take_over(name, target):
                 return source.digest
+        if self._is_known(source, origin) and _copy_within(origin, target, mode=source.mode):
+            if self._is_known(source, origin):
+                return source.digest
+            target.unlink()
         return _copy(origin, target, mode=source.mode)
+
+    def _is_known(self, source: FileSource, origin: Path) -> bool:
+        """Tell whether a file is one that was hashed before, and has the digest that was planned."""
+        try:
+            now = origin.stat()
+        except OSError:
+            return False
+        state = [now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns]
+        return bool(self._hashed.get(state) == str(source.digest))
 
     def remember(self) -> None:
         """Note what the new context's copies are, so that the next one may take them over."""
@@ -141,6 +157,21 @@ def _write(target: Path, text: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8", newline="\n")
         target.chmod(0o644)
+
+
+def _copy_within(source: Path, target: Path, *, mode: int) -> bool:
+    """Have the kernel copy a file, which shares its bytes where the file system can; False where it cannot at all."""
+    with store_faults("write the build context", target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with source.open("rb", buffering=0) as reading, target.open("xb", buffering=0) as writing:
+            while os.copy_file_range(reading.fileno(), writing.fileno(), _AT_ONCE):
+                pass
+            os.fchmod(writing.fileno(), mode)
+    except OSError:  # not between these file systems, or no room: an ordinary copy tells what is wrong
+        target.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def _copy(source: Path, target: Path, *, mode: int) -> Digest:

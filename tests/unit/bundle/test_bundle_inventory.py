@@ -170,7 +170,7 @@ def test_a_changed_file_is_hashed_again(bundle: Bundle, runtime: Path) -> None:
 
 def test_a_file_written_just_now_is_not_remembered(bundle: Bundle, runtime: Path) -> None:
     notes = Notes()
-    take(bundle, runtime, notes, now=(bundle.root / "score.py").stat().st_ctime + 0.1)
+    take(bundle, runtime, notes, now=(bundle.root / "score.py").stat().st_ctime + 0.001)
     assert notes.values == {}
 
 

@@ -6,8 +6,7 @@ import pytest
 
 from builder.errors import LockDriftError
 from builder.lock.drift import check_lock, explain_drift, fits_but_for_the_model
-from builder.lock.inputs import deep_checksum
-from builder.lock.model import Lock
+from builder.lock.model import Lock, deep_checksum
 from builder.lock.pins import Pin, render_pins
 from builder.lock.target import Target
 from builder.oci.digest import Digest

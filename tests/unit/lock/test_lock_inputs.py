@@ -3,7 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from builder.bundle.model import Bundle, BundleFile
-from builder.lock.inputs import collect_inputs, deep_checksum
+from builder.lock.inputs import collect_inputs
+from builder.lock.model import deep_checksum
 from tests.support.bundles import ARM64, digest_of, make_bundle
 
 MODEL = (BundleFile(path="model/churn.joblib", digest=digest_of("weights"), size=7),)

@@ -8,7 +8,7 @@ import pytest
 
 from builder.bundle.model import Release, Schemas
 from builder.check.report import CheckReport
-from builder.lock.inputs import MODEL
+from builder.lock.model import MODEL
 from builder.oci.config import Healthcheck, ImageConfig
 from builder.oci.digest import Digest
 from builder.oci.image import Image
