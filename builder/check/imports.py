@@ -118,6 +118,11 @@ RULES: tuple[Rule, ...] = (
 _NEEDS: Mapping[Framework, tuple[str, ...]] = {
     Framework.SKLEARN: ("sklearn", "numpy", "joblib"),
     Framework.XGBOOST: ("xgboost", "numpy"),
+    Framework.LIGHTGBM: ("lightgbm", "numpy"),
+    Framework.CATBOOST: ("catboost", "numpy"),
+    Framework.ONNX: ("onnxruntime", "numpy"),
+    Framework.TORCH: ("torch", "numpy"),
+    Framework.MLFLOW: ("mlflow",),
     Framework.CUSTOM: (),
 }
 
@@ -245,8 +250,14 @@ def _shadowing(resolver: Resolver) -> Iterator[Finding]:
 def _runtime_needs(subject: Subject, resolver: Resolver) -> Iterator[Finding]:
     if subject.bundle.scoring.contract is not Contract.NONE or not subject.has_wheels:
         return
-    framework = subject.bundle.model.framework
-    for module in _NEEDS[framework]:
+    framework, flavor = subject.bundle.model.framework, subject.bundle.model.flavor
+    needs = _NEEDS[framework]
+    if flavor is not None and resolver.resolve("mlflow").origin is Origin.NOTHING:
+        framework = Framework(flavor.name)
+        needs = _NEEDS[framework]
+    if framework is Framework.SKLEARN and (subject.bundle.root / subject.bundle.model.path).suffix == ".skops":
+        needs = ("sklearn", "numpy", "skops")
+    for module in needs:
         if resolver.resolve(module).origin is Origin.NOTHING:
             name = likely_distribution(module)
             yield Finding(

@@ -15,6 +15,17 @@ from builder.check.wheel_index import WheelIndex
 from builder.lock.target import Target
 
 _MOST_FILES = 64
+_LIBRARIES: Mapping[Framework, tuple[str, ...]] = {
+    Framework.SKLEARN: ("sklearn", "joblib", "skops"),
+    Framework.XGBOOST: ("xgboost",),
+    Framework.LIGHTGBM: ("lightgbm",),
+    Framework.CATBOOST: ("catboost",),
+    Framework.ONNX: ("onnxruntime",),
+    Framework.TORCH: ("torch",),
+    Framework.MLFLOW: ("mlflow",),
+    Framework.CUSTOM: (),
+}
+"""Modules that read a model of a framework."""
 
 
 def required_by(names: Iterable[str], subject: Subject, wheels: Mapping[str, WheelIndex]) -> dict[str, frozenset[str]]:
@@ -37,8 +48,9 @@ def named_by_model(subject: Subject, wheels: Mapping[str, WheelIndex]) -> set[st
         for name, index in wheels.items()
         if any(top.encode() in head for top in index.top_level for head in heads if top.strip("_"))
     }
-    libraries = {Framework.SKLEARN: ("sklearn", "joblib"), Framework.XGBOOST: ("xgboost",), Framework.CUSTOM: ()}
-    wanted = {*libraries[subject.bundle.model.framework]}
+    wanted = {*_LIBRARIES[subject.bundle.model.framework]}
+    if subject.bundle.model.flavor is not None:
+        wanted |= {*_LIBRARIES[Framework(subject.bundle.model.flavor.name)]}
     if subject.bundle.scoring.contract is Contract.NONE:
         wanted |= {"numpy", "pandas"}
     return found | {name for name, index in wheels.items() if wanted & index.top_level}

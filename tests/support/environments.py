@@ -59,7 +59,17 @@ def make_environment(home: Path, *requirements: str) -> FrameworkEnvironment:
         settings.setdefault("UV_FIND_LINKS", settings["PIP_FIND_LINKS"])
     make = [str(UV), "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)]
     subprocess.run(make, env=settings, check=True)
-    install = [str(UV), "pip", "install", "--quiet", "--only-binary", ":all:", "--python", str(found.python)]
+    install = [
+        str(UV),
+        "pip",
+        "install",
+        "--quiet",
+        "--compile-bytecode",
+        "--only-binary",
+        ":all:",
+        "--python",
+        str(found.python),
+    ]
     subprocess.run([*install, *requirements], env=settings, check=True)
     (folder / "complete").touch()
     return found

@@ -20,8 +20,16 @@ GENERIC = re.compile(r"(?:f|Column_|feature_|x)?\d+\Z")
 """Names a library makes up for features that were trained without any."""
 
 
-def load_pickled(path: Path) -> Any:
-    """Load a joblib or pickle file; joblib reads both, and is not asked for when it is not installed."""
+def load_object(path: Path) -> Any:
+    """Load a joblib, pickle or skops file; joblib reads pickles too, and is not asked for when it is not installed.
+
+    The types in a skops archive are trusted: ``kiln check`` has judged them before the image was built.
+    """
+    with path.open("rb") as file:
+        is_archive = file.read(4) == b"PK\x03\x04"
+    if is_archive:
+        skops = importlib.import_module("skops.io")
+        return skops.load(path, trusted=skops.get_untrusted_types(file=path))
     if importlib.util.find_spec("joblib") is not None:
         return importlib.import_module("joblib").load(path)
     with path.open("rb") as file:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..features import STRING, Feature
-from .common import Encode, Predict, choose_names, count_threads, load_pickled, make_coded_table_maker, make_encoder
+from .common import Encode, Predict, choose_names, count_threads, load_object, make_coded_table_maker, make_encoder
 
 _CODES = re.compile(r"-?\d+(?::-?\d+)*\Z")
 _HEADER = 1 << 22
@@ -22,7 +22,7 @@ def load(path: Path, features: Sequence[Feature], flavor: Mapping[str, Any]) -> 
     with path.open("rb") as file:
         head = file.read(_HEADER)
     if not head.startswith(b"tree"):
-        model = load_pickled(path)
+        model = load_object(path)
         booster = getattr(model, "booster_", model)
     else:
         model = booster = lightgbm.Booster(model_file=str(path))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..features import BOOLEAN, INTEGER, NUMBER, Feature
-from .common import Encode, Predict, choose_names, load_pickled, make_coded_table_maker, make_encoder
+from .common import Encode, Predict, choose_names, load_object, make_coded_table_maker, make_encoder
 
 IN_PLACE = frozenset({"gbtree", "dart"})
 """Boosters that predict without a DMatrix."""
@@ -88,7 +88,7 @@ def _make_wrapped(xgboost: Any, numpy: Any, path: Path, kind: str, features: Seq
         model = getattr(xgboost, kind)()
         model.load_model(str(path))
     else:
-        model = load_pickled(path)
+        model = load_object(path)
     booster = model.get_booster()
     names = choose_names(booster.feature_names, features)
     make_table = make_coded_table_maker(numpy, names, make_encoders(booster, names, features), numpy.float32)
