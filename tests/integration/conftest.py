@@ -1,3 +1,4 @@
+from tests.support.clients import client, client_image, served
 from tests.support.engine import (
     docker_compose_command,
     docker_compose_file,
@@ -12,6 +13,8 @@ from tests.support.kiln import churn, engine_kiln, kiln, kiln_home
 
 __all__ = [
     "churn",
+    "client",
+    "client_image",
     "docker_compose_command",
     "docker_compose_file",
     "docker_host",
@@ -23,4 +26,5 @@ __all__ = [
     "kiln_home",
     "registry",
     "sdk",
+    "served",
 ]
