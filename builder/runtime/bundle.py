@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-CONTRACTS = ("predict", "azure", "none")
+CONTRACTS = ("predict", "azure", "sagemaker", "none")
 
 
 class BundleJsonError(Exception):

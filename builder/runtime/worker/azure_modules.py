@@ -12,15 +12,14 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
 from ..bundle import Bundle
 from ..places import Places
 from .azure_web import FlaskWeb, ShimWeb, Web
+from .modules import Finder, leave_empty
 from .shim_request import ShimRequest
 from .shim_response import ShimResponse
 
@@ -32,40 +31,13 @@ FLAG = "_rawHttpRequested"
 """The name under which the real module remembers that ``rawhttp`` was used."""
 
 
-class Finder(MetaPathFinder, Loader):
-    """Finds the modules of some names."""
-
-    def __init__(self, makers: Mapping[str, Callable[[ModuleType], None]]) -> None:
-        self._makers = makers
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Say that a module is ours."""
-        del path, target
-        if fullname not in self._makers:
-            return None
-        return ModuleSpec(fullname, self, is_package=fullname in PARENTS)
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """Leave it to Python."""
-        del spec
-        return None
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Fill the module."""
-        self._makers[module.__name__](module)
-
-
 def install() -> None:
-    """Make the modules importable, unless they are already."""
-    if any(isinstance(finder, Finder) for finder in sys.meta_path):
-        return
+    """Make the modules importable."""
     aliases = {f"{LEGACY}.{leaf}": functools.partial(_copy, f"{API}.{leaf}") for leaf in LEAVES}
-    sys.meta_path.insert(0, Finder(aliases))
-    own: dict[str, Callable[[ModuleType], None]] = dict.fromkeys(PARENTS, _leave_empty)
+    sys.meta_path.insert(0, Finder(aliases, packages=()))
+    own: dict[str, Callable[[ModuleType], None]] = dict.fromkeys(PARENTS, leave_empty)
     own |= {f"{API}.aml_request": _fill_request, f"{API}.aml_response": _fill_response}
-    sys.meta_path.append(Finder(own))
+    sys.meta_path.append(Finder(own, packages=PARENTS))
 
 
 def arrange_variables(bundle: Bundle, places: Places) -> None:
@@ -88,10 +60,6 @@ def find_web() -> Web | None:
     if any(f"{API}.{leaf}" in sys.modules for leaf in LEAVES):
         return ShimWeb()
     return None
-
-
-def _leave_empty(module: ModuleType) -> None:
-    module.__path__ = []
 
 
 def _copy(name: str, module: ModuleType) -> None:

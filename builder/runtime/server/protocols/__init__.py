@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..protocol import Route, Service
-from . import azure, documents, inference, invocations, kserve, own, vertex
+from . import azure, documents, inference, invocations, kserve, own, sagemaker, vertex
 
 Protocol = Callable[[Service], Iterable[Route]]
 PROTOCOLS: tuple[Protocol, ...] = (
     vertex.claim_routes,
     azure.routes,
+    sagemaker.routes,
     own.routes,
     documents.routes,
     invocations.routes,
