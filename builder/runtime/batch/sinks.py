@@ -17,6 +17,8 @@ import msgspec
 
 from .tables import TableError, TableWriter
 
+MOST_WAITING = 16384
+"""Results kept for the first prediction, whose fields are columns of CSV."""
 PREDICTION = "prediction"
 ERROR = "error"
 encode = msgspec.json.Encoder().encode
@@ -141,7 +143,8 @@ class ColumnsSink:
         """Write one row for each result."""
         if not self._columns:
             self._waiting += results
-            if not self._names and not any(PREDICTION in result for result in results):
+            scored = any(PREDICTION in result for result in results)
+            if not self._names and not scored and len(self._waiting) < MOST_WAITING:
                 return
             self._begin()
             return
@@ -233,4 +236,5 @@ def show_cell(value: Any) -> str:
         case str():
             return value
         case _:
-            return encode(value).decode()
+            text = encode(value).decode()
+            return "" if text == "null" else text
