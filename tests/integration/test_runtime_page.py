@@ -518,6 +518,16 @@ def test_a_script_of_azure_s_gets_the_body_as_it_is_typed(tmp_path: Path, visit:
         expect(seen.page.locator("#faults")).to_contain_text("An unexpected error occurred in scoring script")
 
 
+def test_a_sample_that_is_not_json_is_text(tmp_path: Path, visit: Open) -> None:
+    sample = {"content_type": "text/csv", "body": "a,b\n1,2\n"}
+    with running(make_root(tmp_path / "root", AZURE, contract="azure", sample=sample)) as service:
+        seen = visit(service)
+        assert field(seen, "Request body").input_value() == "a,b\n1,2\n"
+        assert seen.score() == "200"
+        assert seen.answer() == {"text": "\n2,1\nb,a"}
+        assert seen.curl()[3] == "content-type: text/csv"
+
+
 def test_a_model_without_schema_has_the_fields_of_its_sample(tmp_path: Path, visit: Open) -> None:
     with running(
         make(tmp_path, schema=None, sample={"instances": [{"months": 1, "plan": "x", "tags": [1]}]})

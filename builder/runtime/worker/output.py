@@ -254,7 +254,7 @@ class JournalHandler(logging.Handler):
                 more["exception"] = cut(record.exc_text)
             if record.stack_info:
                 more["stack"] = cut(record.stack_info)
-            self._journal.write(record.levelname.lower(), record.name, record.getMessage(), **more)
+            self._journal.write(record.levelname.lower(), record.name, record.getMessage().rstrip("\n"), **more)
         except Exception:  # noqa: BLE001 - a log line must never fail a request
             self.handleError(record)
 

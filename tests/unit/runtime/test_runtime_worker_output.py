@@ -87,7 +87,7 @@ def test_a_text_without_end_is_cut(tape: Tape) -> None:
 
 def test_logging_keeps_level_name_and_traceback(tape: Tape) -> None:
     error = ValueError("no")
-    record = logging.LogRecord("mine", logging.ERROR, "", 0, "it failed %d", (3,), (ValueError, error, None))
+    record = logging.LogRecord("mine", logging.ERROR, "", 0, "it failed %d\n", (3,), (ValueError, error, None))
     JournalHandler(tape.journal).handle(record)
     (line,) = tape.lines()
     assert (line["level"], line["logger"], line["message"]) == ("error", "mine", "it failed 3")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..message import Headers, Request, Response
+from ..message import JSON, Headers, Request, Response
 from ..openapi.document import make_document
 from ..protocol import Dialect, Service
 from .facts import make_byline, make_facts
@@ -125,13 +125,14 @@ def describe_form(service: Service) -> dict[str, Any]:
     paths = (*SCORING_PATHS.get(bundle.contract, ()), *USUAL_PATHS)
     path = next((path for path in paths if path in scoring), USUAL_PATHS[0])
     sample = bundle.sample
-    schema = bundle.request_schema
+    kind = sample.content_type if sample is not None else JSON
+    schema = bundle.request_schema if "json" in kind else None
     return {
         "path": path,
-        "contentType": sample.content_type if sample is not None else "application/json",
+        "contentType": kind,
         "sample": sample.body if sample is not None else None,
         "schema": schema if isinstance(schema, Mapping) else None,
         "response": (bundle.document.get("schema") or {}).get("response"),
         "perRecord": bundle.schema_scope == "record" and bundle.contract in {"predict", "none"},
-        "inferable": schema is None and bundle.contract in {"predict", "none"},
+        "inferable": bundle.request_schema is None and bundle.contract in {"predict", "none"},
     }

@@ -143,11 +143,11 @@ def make_environment(bundle: Bundle) -> Markup | None:
     base = read(environment.get("base"))
     told = {"Python": environment.get("python"), "Platform": environment.get("platform"), "Base": base.get("name")}
     parts = [rows(told)]
-    for title, key in (("Python packages", "requirements"), ("System packages", "system_packages")):
+    for title, key in (("Python package", "requirements"), ("system package", "system_packages")):
         names = [str(each) for each in environment.get(key) or ()]
         if names:
             listed = element("ul", *(element("li", name) for name in names), class_="packages")
-            parts.append(titled(f"{len(names)} {title}", listed))
+            parts.append(titled(f"{len(names)} {title}{'' if len(names) == 1 else 's'}", listed))
     return card("Environment", *parts)
 
 
@@ -162,7 +162,9 @@ def make_service(bundle: Bundle) -> Markup | None:
     }
     release = read(bundle.document.get("release"))
     return card(
-        "Service", rows(told), rows({"Repository": release.get("repository"), "Before": release.get("rollback")})
+        "Service",
+        rows(told),
+        rows({"Repository": release.get("repository"), "Version before": release.get("rollback")}),
     )
 
 

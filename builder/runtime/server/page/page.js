@@ -236,8 +236,10 @@
   }
 
   function showValue(value, schema) {
-    const text = value === null ? "null" : typeof value === "string" ? value : JSON.stringify(value);
-    const shown = make("div", { className: "value" + (text.length > 24 ? " long" : ""), textContent: text });
+    const exact = typeof value === "string" ? value : JSON.stringify(value);
+    // the response body below has every digit
+    const text = typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(6))) : exact;
+    const shown = make("div", { className: "value" + (text.length > 24 ? " long" : ""), textContent: text, title: exact });
     const parts = [shown];
     if (typeof value === "number" && schema.minimum === 0 && schema.maximum === 1) {
       const bar = make("div", { className: "bar" }, make("span", {}));
@@ -300,6 +302,7 @@
       tell([], `The service did not answer: ${error.message}.`);
     }
     $("score").disabled = false;
+    if (matchMedia("(max-width: 52rem)").matches && !document.querySelector("[aria-invalid]")) $("answer").scrollIntoView();
     showState();
   }
 
