@@ -16,7 +16,7 @@ from ..wire import CANCELLED, INTERNAL_ERROR, OK, SCORE, STREAM
 from . import streaming
 from .exposition import OPEN_METRICS, wants_open_metrics
 from .failure import RETRY, Failure, RefusedError
-from .intake import Reader
+from .intake import Reader, is_json
 from .logs import Log
 from .measures import Measures
 from .message import LONGEST_ID, Request, Response, is_printable, make_request_id
@@ -117,6 +117,7 @@ class Application:
 
     def _answer(self, request: Request, response: Response) -> None:
         response.headers = (("x-request-id", request.request_id), *self._observer.answer(request), *response.headers)
+        request.when_gone = None
         size = request.size
         if not request.gone:
             request.respond(response)
@@ -137,16 +138,20 @@ class Application:
     def make_warm_up(self) -> Work | None:
         """Return the work of scoring the bundle's sample, or nothing when there is none that is accepted."""
         sample = self._bundle.sample
-        found = self._router.find("/predict")
+        if sample is None:
+            return None
+        in_json = self._bundle.contract not in {"predict", "none"} or is_json(sample.content_type)
+        path = "/predict" if in_json else "/invocations"
+        found = self._router.find(path)
         route = found[0].get("POST") if found else None
-        if sample is None or route is None or not isinstance(route.does, Dialect):
+        if route is None or not isinstance(route.does, Dialect):
             return None
         body = sample.body.encode()
         request = Request(
             NOBODY,
             time.monotonic(),
             method="POST",
-            target=b"/predict",
+            target=path.encode(),
             headers=[("content-type", sample.content_type)],
             chunks=[body],
             size=len(body),
@@ -156,6 +161,8 @@ class Application:
         except RefusedError as error:
             answer = route.does.fail(request, error.failure).body.decode()
             self._log.write("warning", "the sample of the bundle is refused", answer=answer)
+            return None
+        if intake.proceed is not None:
             return None
 
         def done(_work: Work, outcome: str, value: Any) -> None:

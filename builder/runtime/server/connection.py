@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import cast
 
 import httptools
@@ -35,6 +36,12 @@ def word_plainly(_request: Request, failure: Failure) -> Response:
     """Return the answer to a request of which not even the route is known."""
     body = to_json({"error": failure.message, "message": failure.message})
     return Response(failure.status, body, headers=failure.headers)
+
+
+@lru_cache(1024)
+def find_name(name: bytes) -> str:
+    """Return the name of a header as it is looked for."""
+    return name.decode("latin-1").lower()
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -90,6 +97,7 @@ class Connection(asyncio.Protocol):
         self._reading: Request | None = None
         self._in_head = False
         self._head_size = 0
+        self._size = 0
         self._current: Request | None = None
         self._waiting: deque[Request] = deque()
         self._discarding = -1
@@ -207,9 +215,11 @@ class Connection(asyncio.Protocol):
         """Begin a request."""
         if self._discarding >= 0:
             return
-        self._reading = Request(self, time.monotonic())
+        now = time.monotonic()
+        self._reading = Request(self, now)
         self._in_head = True
-        self.deadline = time.monotonic() + self._settings.head_timeout
+        self._size = 0
+        self.deadline = now + self._settings.head_timeout
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the target."""
@@ -219,7 +229,8 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
         if self._reading is not None:
-            self._reading.headers.append((name.decode("latin-1").lower(), value.decode("latin-1").rstrip(" \t")))
+            self._reading.headers.append((find_name(name), value.decode("latin-1").rstrip(" \t")))
+            self._size += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:
         """Judge the head before any of the body is read."""
@@ -228,20 +239,21 @@ class Connection(asyncio.Protocol):
             return
         self._in_head = False
         self._head_size = 0
-        request.method = self._parser.get_method().decode("latin-1")
-        request.keep_alive = self._parser.should_keep_alive()
-        request.old = self._parser.get_http_version() == "1.0"
+        parser = self._parser
+        request.method = parser.get_method().decode("latin-1")
+        request.keep_alive = parser.should_keep_alive()
+        request.old = parser.get_http_version() == "1.0"
         request.streamer = self
         self.deadline = time.monotonic() + self._settings.body_timeout
-        size = len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
-        if size > self._settings.max_head or len(request.headers) > MOST_HEADERS:
+        if self._size + len(request.target) > self._settings.max_head or len(request.headers) > MOST_HEADERS:
             self._refuse(431, f"headers over {self._settings.max_head} bytes or more than {MOST_HEADERS} of them")
             return
         length = request.get_header("content-length")
         if length is not None and int(length) > self._settings.max_body:
             self._refuse_body(f"the body has {length} bytes; the limit is {self._settings.max_body}")
             return
-        if (request.get_header("expect") or "").lower() == "100-continue" and self._transport and not self._current:
+        expected = request.get_header("expect")
+        if expected is not None and expected.lower() == "100-continue" and self._transport and not self._current:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:

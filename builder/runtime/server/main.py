@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import os
 import signal
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 EXPORT_GRACE = 1.5
 """Seconds a collector has at the end to take the last spans."""
+GARBAGE = 10_000
+"""Objects that may be in reference cycles before they are looked through; answering a request leaves none."""
 SWEEP = 0.5
 """Seconds between looks for clients that take too long."""
 
@@ -115,6 +118,8 @@ class Server:
         )
         gate.word = application.word
         pool.start(spawned, application.make_warm_up)
+        gc.freeze()  # what is there now stays; collecting it again and again would only cost pauses
+        gc.set_threshold(GARBAGE, 20, 100)
         server = await loop.create_server(lambda: Connection(gate), sock=listener, backlog=1024)
         self._log.write(
             "info",

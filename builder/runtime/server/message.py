@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 from random import getrandbits
@@ -22,8 +21,7 @@ STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".enc
 Headers = tuple[tuple[str, str], ...]
 
 
-@dataclass(slots=True)
-class Response:
+class Response(msgspec.Struct):
     """A whole answer. ``headers`` do not hold content-type, content-length, date or connection.
 
     An empty ``content_type`` is not sent.
@@ -61,16 +59,15 @@ class Streamer(Protocol):
         ...
 
 
-@dataclass(slots=True, eq=False)
-class Request:
+class Request(msgspec.Struct, eq=False):
     """One request. ``started`` is on the clock of the event loop; ``gone`` turns true when the client hangs up."""
 
     sender: Sender
     started: float
     method: str = ""
     target: bytes = b""
-    headers: list[tuple[str, str]] = field(default_factory=list)
-    chunks: list[bytes] = field(default_factory=list)
+    headers: list[tuple[str, str]] = []  # each request gets a list of its own
+    chunks: list[bytes] = []
     size: int = 0
     keep_alive: bool = True
     gone: bool = False
@@ -78,7 +75,7 @@ class Request:
     refusal: Response | None = None
     request_id: str = ""
     route: str = "other"
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = {}
     """What the route's pattern matched."""
     scoring: tuple[float, float, int] | None = None
     """Seconds in the queue, seconds in the model, records in the batch; once it has been scored."""

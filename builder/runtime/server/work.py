@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ..wire import SCORE
 from .trace import Trace
@@ -22,8 +23,7 @@ class QueueFullError(Exception):
     """No room; the client may come again."""
 
 
-@dataclass(slots=True, eq=False)
-class Work:
+class Work(msgspec.Struct, eq=False):
     """What one request asks of the model. Times are on the clock of the event loop.
 
     ``done`` is called exactly once with an outcome (a word of :mod:`wire` or of this module) and a value. ``part`` is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import signal
 import socket
@@ -64,6 +65,7 @@ def work(arguments: list[str]) -> int:
         channel.sendall(pack((FAILED, traceback.format_exc())))
         return 1
     try:
+        gc.freeze()  # libraries and model stay as they are: no pause ever goes through them again
         streams = getattr(scorer, "streams", False)
         channel.sendall(pack((READY, time.perf_counter() - started, streams, payloads.columns)))
         score_until_closed(channel, scorer, journal, payloads)
