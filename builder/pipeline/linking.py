@@ -14,8 +14,9 @@ from builder.oci.image import Image
 from builder.pipeline.interpreters import interpreter_for
 from builder.pipeline.stages import origins
 from builder.pipeline.workshop import Products, Workshop
-from builder.plan.model import Plan, Purpose
+from builder.plan.model import Plan
 from builder.render.context import write_context
+from builder.render.files import made_layers
 from builder.render.view import view
 from builder.store.records import Records
 
@@ -61,18 +62,14 @@ def render_plan(
     """Write the Dockerfile and its context and return the folder."""
     destination = products.context(plan.platform, is_only=is_only)
     made = image.layers[len(plan.base_on_platform.layers) :]
-    system = [
-        layer.descriptor.digest
-        for planned, layer in zip(plan.layers, made, strict=True)
-        if planned.purpose is Purpose.SYSTEM
-    ]
+    blobs = {planned.title: layer.descriptor.digest for planned, layer in zip(plan.layers, made, strict=True)}
     with workshop.terminal.step("render", "write the Dockerfile and its context"):
         write_context(
             plan,
             _dockerfile(workshop, plan, templates),
             store=workshop.store,
             origins=origins(bundle),
-            system_blobs=system,
+            made_blobs=[blobs[planned.title] for planned in made_layers(plan)],
             destination=destination,
         )
     return destination

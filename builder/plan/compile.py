@@ -16,6 +16,7 @@ from builder.plan import places
 from builder.plan.document import bundle_document
 from builder.plan.model import (
     EPOCH,
+    WEIGHTS,
     DebSource,
     FileSource,
     Origin,
@@ -32,8 +33,6 @@ SIZEABLE_WHEEL = 1 << 20
 """A wheel file of at least this many bytes gets a layer of its own."""
 WHEEL_LAYER_BUDGET = 48
 """At most this many wheels do, largest first; engines allow 127 layers in all."""
-WEIGHTS = 64 << 20
-"""A model file of at least this many bytes gets a layer of its own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

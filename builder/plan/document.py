@@ -10,6 +10,7 @@ from builder.oci.platform import Platform
 from builder.plan import places
 
 DOCUMENT_VERSION = 1
+_SAMPLE_ROUTES = ("/score", "/predict", "/invocations")
 
 
 def bundle_document(
@@ -108,8 +109,11 @@ def _frozen(text: str | None) -> list[str] | None:
 
 
 def _sample(bundle: Bundle) -> dict[str, str] | None:
-    """Return the first request the bundle expects to be accepted; the runtime warms up with it."""
+    """Return the first request the bundle expects to be accepted; the runtime warms up with it.
+
+    Requests in the words of a platform's protocol are none: a sample is what ``/predict`` or ``/invocations`` takes.
+    """
     for test in bundle.smoke:
-        if test.expect.status == 200:
+        if test.expect.status == 200 and test.path.partition("?")[0] in _SAMPLE_ROUTES:
             return {"content_type": test.content_type, "body": test.request.decode("utf-8", "replace")}
     return None

@@ -25,6 +25,10 @@ WITHOUT_BYTECODE = frozenset({"bin", "test", "tests"})
 production; they would double the work and the bytes."""
 
 
+WEIGHTS = 64 << 20
+"""A model file of at least this many bytes gets a layer of its own."""
+
+
 class Purpose(StrEnum):
     """What a layer is for; layers stand in this order, from the bottom up."""
 
@@ -134,6 +138,13 @@ class PlannedLayer:
             "title": self.title,
             "sources": [source.to_dict() for source in self.sources],
         }
+
+
+def is_weights(layer: PlannedLayer) -> bool:
+    """Tell whether a layer holds one large file of the model and nothing else."""
+    return layer.purpose is Purpose.MODEL and all(
+        isinstance(source, FileSource) and source.size >= WEIGHTS for source in layer.sources
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

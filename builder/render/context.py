@@ -15,7 +15,7 @@ from builder.errors import DigestMismatchError, Fault, StoreError
 from builder.oci.digest import Digest
 from builder.oci.entry import CHUNK
 from builder.plan.model import FileSource, Origin, Plan, PlannedLayer
-from builder.render.files import ContextFile, context_files, system_layers
+from builder.render.files import ContextFile, context_files, made_layers
 from builder.store.blobs import BlobStore, store_faults
 from builder.store.records import Records
 
@@ -31,22 +31,22 @@ def write_context(
     *,
     store: BlobStore,
     origins: Mapping[Origin, Path],
-    system_blobs: Sequence[Digest] = (),
+    made_blobs: Sequence[Digest] = (),
     destination: Path,
 ) -> None:
     """Write the Dockerfile and every file of the plan's context, replacing what was at ``destination`` in one rename.
 
-    ``system_blobs`` are the gzip layers of ``files.system_layers(plan)``, in that order. What comes from the store is
+    ``made_blobs`` are the blobs of ``files.made_layers(plan)``, in that order. What comes from the store is
     a hard link where possible; what comes from the bundle is a copy, checked against the plan while it is made. Modes
     are the plan's, whatever the umask. Blobs that are missing are one StoreError, files that changed one
     DigestMismatchError, each naming all; in both cases nothing is left behind.
     """
-    layers = system_layers(plan)
-    if len(system_blobs) != len(layers):
+    layers = made_layers(plan)
+    if len(made_blobs) != len(layers):
         raise StoreError.of(
-            "the system packages have not been assembled", want=str(len(layers)), got=str(len(system_blobs))
+            "the layers the context takes over have not been assembled", want=str(len(layers)), got=str(len(made_blobs))
         )
-    blobs = dict(zip((layer.title for layer in layers), system_blobs, strict=True))
+    blobs = dict(zip((layer.title for layer in layers), made_blobs, strict=True))
     files = context_files(plan)
     missing = [
         Fault(fact=f"{file.name} is not in the store", at=str(store.root), want=str(digest))

@@ -11,11 +11,12 @@ from builder.oci.digest import Digest
 from builder.oci.image import Layer
 from builder.oci.media_type import MediaType
 from builder.plan import places
-from builder.plan.model import DebSource, FileSource, Plan, PlannedLayer, TextSource, WheelSource
+from builder.plan.model import DebSource, FileSource, Plan, PlannedLayer, TextSource, WheelSource, is_weights
 
 INSTALLER = "installer"
 BASE = "base"
 SYSTEM = "system"
+WEIGHTS = "weights"
 OTHER = "root"
 REQUIREMENTS = "requirements.lock"
 BYTECODE = "bytecode.py"
@@ -59,6 +60,21 @@ def system_layers(plan: Plan) -> tuple[PlannedLayer, ...]:
     return tuple(layer for layer in plan.layers if any(isinstance(source, DebSource) for source in layer.sources))
 
 
+def weights_archive(number: int) -> str:
+    """Return where the context has a large file of the model: as the layer it becomes, which need not be copied."""
+    return f"{WEIGHTS}/{number}.tar.gz"
+
+
+def weight_layers(plan: Plan) -> tuple[PlannedLayer, ...]:
+    """Return the layers that hold one large file of the model each."""
+    return tuple(layer for layer in plan.layers if is_weights(layer))
+
+
+def made_layers(plan: Plan) -> tuple[PlannedLayer, ...]:
+    """Return the layers that the context holds as the assembler made them."""
+    return (*system_layers(plan), *weight_layers(plan))
+
+
 def wheels_by_prefix(plan: Plan) -> dict[str, tuple[WheelSource, ...]]:
     """Return the wheels of each import root that has any, in the order their layers stand in."""
     found: dict[str, list[WheelSource]] = {}
@@ -89,6 +105,8 @@ def _files(plan: Plan) -> Iterator[ContextFile]:
             yield ContextFile(path=base_archive(layer), content=layer.descriptor.digest, name=f"base {plan.base.name}")
     for number, planned in enumerate(system_layers(plan)):
         yield ContextFile(path=system_archive(number), content=planned, name=planned.title)
+    for number, planned in enumerate(weight_layers(plan)):
+        yield ContextFile(path=weights_archive(number), content=planned, name=planned.title)
     wheels = wheels_by_prefix(plan)
     if wheels:
         installer = plan.installer
@@ -102,7 +120,7 @@ def _files(plan: Plan) -> Iterator[ContextFile]:
             name = source.wheel.filename
             yield ContextFile(path=f"{folder}/{name}", content=source.wheel.digest, name=name)
     for planned in plan.layers:
-        for source_ in planned.sources:
+        for source_ in () if is_weights(planned) else planned.sources:
             if isinstance(source_, FileSource):
                 yield ContextFile(path=context_path(source_.path), content=source_, name=source_.source)
             elif isinstance(source_, TextSource):

@@ -9,7 +9,7 @@ from builder.base.model import BaseKind
 from builder.oci.config import ImageConfig
 from builder.oci.reference import Reference
 from builder.plan import places
-from builder.plan.model import WITHOUT_BYTECODE, DebSource, FileSource, Plan, TextSource
+from builder.plan.model import WITHOUT_BYTECODE, DebSource, FileSource, Plan, TextSource, is_weights
 from builder.render.files import (
     BYTECODE,
     FOLDERS,
@@ -21,6 +21,8 @@ from builder.render.files import (
     context_path,
     system_archive,
     system_layers,
+    weight_layers,
+    weights_archive,
     wheels_by_prefix,
 )
 from builder.render.quoting import array, comment, quoted
@@ -45,6 +47,15 @@ class SystemView:
 
     archive: str
     packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeightsView:
+    """A large file of the model, and the archive it comes out of: the layer it becomes."""
+
+    archive: str
+    path: str
+    digest: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +125,7 @@ class View:
     bytecode: str
     compile: str
     """The command that compiles every import root, in exec form."""
+    weights: tuple[WeightsView, ...]
     copies: tuple[CopyView, ...]
     config: ConfigView
 
@@ -156,6 +168,12 @@ def view(plan: Plan) -> View:
                 f"/{places.RUNTIME}",
                 *(each.target for each in sets),
             )
+        ),
+        weights=tuple(
+            WeightsView(archive=weights_archive(number), path=comment(f"/{source.path}"), digest=str(source.digest))
+            for number, layer in enumerate(weight_layers(plan))
+            for source in layer.sources
+            if isinstance(source, FileSource)
         ),
         copies=tuple(_copies(plan)),
         config=_config(plan.config),
@@ -218,7 +236,7 @@ def _copies(plan: Plan) -> Iterator[CopyView]:
     }
     seen = set()
     for layer in plan.layers:
-        for source in layer.sources:
+        for source in () if is_weights(layer) else layer.sources:
             if not isinstance(source, FileSource | TextSource):
                 continue
             place = next((place for place in FOLDERS if source.path.startswith(f"{place}/")), None)

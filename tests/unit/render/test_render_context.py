@@ -158,7 +158,7 @@ def test_system_packages_come_from_the_layer_that_was_assembled(made: Workshop, 
     system = PlannedLayer(purpose=Purpose.SYSTEM, title="system packages: libgomp1", sources=(DebSource(deb=deb),))
     with_system = replace(made, plan=replace(made.plan, layers=(system, *made.plan.layers)))
     blob = made.store.add(b"a layer")
-    write(with_system, destination, system_blobs=[blob])
+    write(with_system, destination, made_blobs=[blob])
     assert (destination / "system" / "packages-0.tar.gz").read_bytes() == b"a layer"
     with pytest.raises(StoreError, match="have not been assembled"):
         write(with_system, destination)

@@ -8,7 +8,15 @@ from builder.oci.digest import Digest
 from builder.oci.media_type import MediaType
 from builder.plan.model import FileSource, PlannedLayer
 from builder.render.dockerfile import render_dockerfile
-from builder.render.files import base_archive, context_files, context_path, system_layers, wheels_by_prefix
+from builder.render.files import (
+    base_archive,
+    context_files,
+    context_path,
+    made_layers,
+    system_layers,
+    weight_layers,
+    wheels_by_prefix,
+)
 from tests.support.plans import PLANS, churn_plan, fraud_plan, triage_plan
 
 
@@ -61,7 +69,16 @@ def test_each_requirements_file_lies_with_its_own_wheels() -> None:
 
 def test_a_model_folder_keeps_its_name() -> None:
     paths = [file.path for file in context_files(fraud_plan()) if file.path.startswith("model/")]
-    assert paths == ["model/fraud/booster.ubj", "model/fraud/features.json"]
+    assert paths == ["model/fraud/features.json"]
+
+
+def test_a_large_file_of_the_model_is_taken_as_the_layer_it_becomes() -> None:
+    [layer] = weight_layers(fraud_plan())
+    assert [source.path for source in layer.sources] == ["opt/model/model/fraud/booster.ubj"]
+    [file] = [file for file in context_files(fraud_plan()) if file.path.startswith("weights/")]
+    assert (file.path, file.content) == ("weights/0.tar.gz", layer)
+    assert made_layers(fraud_plan()) == (*system_layers(fraud_plan()), layer)
+    assert weight_layers(churn_plan()) == ()
 
 
 @pytest.mark.parametrize(
