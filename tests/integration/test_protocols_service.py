@@ -145,6 +145,15 @@ def test_routes_are_counted_by_their_pattern_and_probes_are_not_logged(service: 
     assert "/v1/models/double" not in logged
 
 
+def test_a_sample_in_csv_warms_the_model_up(tmp_path: Path) -> None:
+    sample = {"content_type": "text/csv", "body": "41,1.5,free,true,x\n"}
+    with running(make_root(tmp_path / "root", SCRIPT, schema=SCHEMA, sample=sample)) as service:
+        service.find_log(message="model warmed up")
+        assert not [line for line in service.log() if line["level"] == "warning"]
+        metadata = service.get("/v2/models/double").json
+    assert [each["name"] for each in metadata["outputs"]] == ["label", "score"]
+
+
 def test_before_the_model_is_loaded_readiness_is_503_on_every_platforms_route(tmp_path: Path) -> None:
     slow = "import time\ndef load(model_dir):\n    time.sleep(60)\ndef predict(model, records):\n    return records\n"
     root = make_root(tmp_path / "root", slow)

@@ -171,15 +171,19 @@ class Reader:
         raise refuse_faults(find())
 
 
+def is_json(content_type: str | None) -> bool:
+    """Say whether a content type is read as JSON."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    return kind in TYPES_READ_AS_JSON or (kind.startswith("application/") and kind.endswith("+json"))
+
+
 def check_content_type(content_type: str | None) -> None:
     """Refuse what says it is not JSON, or not UTF-8. Nothing said, and what ``curl -d`` says, is taken for JSON."""
     if content_type is None or content_type == JSON:
         return
-    kind, _, parameters = content_type.partition(";")
-    kind = kind.strip().lower()
-    if kind not in TYPES_READ_AS_JSON and not (kind.startswith("application/") and kind.endswith("+json")):
+    if not is_json(content_type):
         raise refuse(415, f"The content type must be application/json, but is {show(content_type)}.")
-    for parameter in parameters.split(";"):
+    for parameter in content_type.split(";")[1:]:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset" and value.strip(" \"'").lower() not in {"utf-8", "utf8", "us-ascii"}:
             raise refuse(415, f"The charset must be utf-8, but is {show(value.strip())}.")

@@ -13,7 +13,7 @@ from ...wire import DECODE
 from ..accept import CSV, JSON_LINES, NAMES, choose_form, parse_type, write_predictions
 from ..csv_form import read_csv
 from ..failure import RETRY, Failure, Fault, refuse, refuse_faults
-from ..intake import TYPES_READ_AS_JSON, Reader, check_content_type, find_unspeakable_numbers, parse_body
+from ..intake import Reader, check_content_type, find_unspeakable_numbers, is_json, parse_body
 from ..message import JSON, Request, Response, to_json
 from ..protocol import Dialect, Intake, Route, Service
 from ..schema import show
@@ -107,7 +107,7 @@ def make_dialect(service: Service) -> Dialect:
                 check_parameters(kind, parameters)
                 records = read_lines(request.body, reader)
             case _:
-                if kind not in TYPES_READ_AS_JSON and not kind.endswith("+json"):
+                if not is_json(kind):
                     raise refuse_type(kind)
                 check_content_type(request.get_header("content-type"))
                 records = read_json(parse_body(request.body), reader)

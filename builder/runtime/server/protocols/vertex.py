@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from ..accept import parse_type
-from ..intake import TYPES_READ_AS_JSON, check_content_type, parse_body
+from ..intake import check_content_type, is_json, parse_body
 from ..message import Request, Response, to_json
 from ..protocol import Dialect, Handler, Intake, Route, Service
 from . import invocations, own
@@ -71,7 +71,7 @@ def make_dialect(service: Service) -> Dialect:
 
     def read(request: Request) -> Intake:
         kind, _ = parse_type(request.get_header("content-type"))
-        if kind not in TYPES_READ_AS_JSON and not kind.endswith("+json"):
+        if not is_json(kind):
             return general.read(request)
         check_content_type(request.get_header("content-type"))
         value = parse_body(request.body)
