@@ -204,6 +204,7 @@ class Pool:
                     "warning", "the sample of the bundle is not scored; see the lines above", pid=worker.pid
                 )
             self._log.write("info", "model warmed up", pid=worker.pid, seconds=round(spent, 4))
+            batch[0].finish(*outcomes[0])
             self._open_up(worker)
             return
         worker.state = IDLE
