@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 
-from builder.check.artifacts.read import read_artifact
+from builder.bundle.model import Contract
+from builder.check.artifacts.read import Reading, read_artifact
 from builder.check.artifacts.reading import Artifact
 from builder.check.compatibility import Comparison, Fit, compare
 from builder.check.finding import Finding, Level, Place, Rule
@@ -83,13 +84,8 @@ def find_artifacts(subject: Subject) -> Iterable[Finding]:
         artifact = reading.artifact
         roots |= set(artifact.needs)
         if reading.problem is not None:
-            yield Finding(
-                rule=UNREADABLE,
-                place=Place(path=file.path),
-                message=f"the model file cannot be read: {reading.problem}",
-                remedy="save the model again, and copy it in binary mode",
-                level=Level.WARNING,
-            )
+            if not reading.is_told:
+                yield _unread(file.path, reading, subject)
         elif not artifact.is_known and _is_expected(file.path, subject):
             yield Finding(
                 rule=UNREADABLE,
@@ -103,6 +99,21 @@ def find_artifacts(subject: Subject) -> Iterable[Finding]:
         yield from _devices(file.path, artifact)
     if locked:
         yield from _trained(subject, roots, locked, definitions)
+
+
+def _unread(path: str, reading: Reading, subject: Subject) -> Finding:
+    """A script may know better; a model that is served as it is has to be what it seems."""
+    is_fatal = reading.is_damaged and subject.bundle.scoring.contract is Contract.NONE
+    fact = "is damaged" if reading.is_damaged else "cannot be read"
+    return Finding(
+        rule=UNREADABLE,
+        place=Place(path=path),
+        message=f"the model file {fact}: {reading.problem}",
+        remedy="save the model again, and copy it in binary mode"
+        if reading.is_damaged
+        else "nothing; the smoke tests show whether it loads",
+        level=Level.ERROR if is_fatal else Level.WARNING if reading.is_damaged else Level.NOTE,
+    )
 
 
 def _locked(subject: Subject) -> dict[str, str]:

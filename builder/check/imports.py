@@ -12,7 +12,7 @@ from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.import_advice import Advisor, requirements_name
 from builder.check.import_graph import ImportGraph, Missing, Spot, follow_imports
 from builder.check.places import requirement_place
-from builder.check.reached import named_by_model, required_by
+from builder.check.reached import is_model_readable, named_by_model, required_by
 from builder.check.resolution import Origin, Resolver
 from builder.check.subject import Subject
 from builder.check.wheel_index import WheelIndex, index_wheels
@@ -274,7 +274,7 @@ def _reached(subject: Subject, graph: ImportGraph, wheels: Mapping[str, WheelInd
 
 
 def _unreached(subject: Subject, graph: ImportGraph, wheels: Mapping[str, WheelIndex]) -> Iterator[Finding]:
-    if not wheels or graph.broken or graph.has_unknown_path:
+    if not wheels or graph.broken or graph.has_unknown_path or not is_model_readable(subject):
         return
     left = set(wheels) - _reached(subject, graph, wheels)
     brought = required_by(left, subject, wheels)

@@ -9,6 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from builder.bundle.framework import read_head
 from builder.bundle.model import Contract, Framework
+from builder.check.artifacts.read import read_artifact
 from builder.check.distributions import normalised
 from builder.check.subject import Subject
 from builder.check.wheel_index import WheelIndex
@@ -96,3 +97,14 @@ def _target(subject: Subject) -> Target | None:
         return Target.of_base(subject.lock.base, subject.platform)
     except KeyError:
         return None
+
+
+def is_model_readable(subject: Subject) -> bool:
+    """Tell whether the model's files say what they need; of one that is damaged nobody knows."""
+    for file in subject.inventory.model[:_MOST_FILES]:
+        try:
+            if read_artifact(subject.bundle.root / file.path).problem is not None:
+                return False
+        except OSError:
+            return False
+    return True

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+import builder.runtime
 from builder.bundle.model import Bundle
 from builder.bundle.parser import load_bundle
 from builder.plan.document import bundle_document
@@ -151,3 +152,14 @@ def assert_same(found: Any, expected: Any) -> None:
             assert_same(found[key], value)
     else:
         assert found == expected
+
+
+def test_every_estimator_of_scikit_learn_predicts_over_an_array_what_it_does_over_a_frame(
+    tables: FrameworkEnvironment,
+) -> None:
+    script = MAKER.with_name("sklearn_paths.py").read_text()
+    found = json.loads(tables.run(script, Path(builder.runtime.__file__).parent).splitlines()[-1])
+    assert found["differ"] == []
+    assert len(found["array"]) > 120
+    assert {"LogisticRegression", "RandomForestClassifier", "StackingClassifier", "StandardScaler"} <= {*found["array"]}
+    assert "FunctionTransformer" in found["frame"]

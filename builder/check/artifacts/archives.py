@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from mmap import mmap
 from typing import Any
 
-from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, UnreadableError
+from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, TooLargeError, UnreadableError
 from builder.check.pickle_streams import ZIP_ERRORS
 
 _MOST_JSON = 64 << 20
@@ -144,7 +144,7 @@ def _keyed(schema: Mapping[str, Any], key: str) -> Iterator[Any]:
 
 def _json(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
     if archive.getinfo(name).file_size > _MOST_JSON:
-        raise UnreadableError(f"{name} is larger than any such file")
+        raise TooLargeError(f"{name} is larger than any such file")
     try:
         content = json.loads(archive.read(name))
     except (ValueError, RecursionError) as error:

@@ -13,7 +13,7 @@ from builder.check.artifacts.lightgbm import is_lightgbm, read_lightgbm
 from builder.check.artifacts.mlflow import read_mlmodel
 from builder.check.artifacts.onnx import is_onnx, read_onnx
 from builder.check.artifacts.pickled import read_pickled
-from builder.check.artifacts.reading import UNKNOWN, Artifact, UnreadableError
+from builder.check.artifacts.reading import UNKNOWN, Artifact, TooLargeError, UnfollowedError, UnreadableError
 from builder.check.artifacts.xgboost import is_xgboost, read_xgboost
 from builder.check.pickle_machine import read_pickle
 from builder.check.pickle_streams import Damage, Loader, Stream, compression, find_streams, opened
@@ -28,6 +28,10 @@ class Reading:
 
     artifact: Artifact
     problem: str | None = None
+    is_damaged: bool = False
+    """False for a file that is only too large to be looked at."""
+    is_told: bool = False
+    """True when the rules of pickle safety tell the problem too."""
 
 
 def read_artifact(path: Path) -> Reading:
@@ -48,7 +52,8 @@ def read_bytes(buffer: Buffer, name: str) -> Reading:
     try:
         return Reading(artifact=_read(buffer, name))
     except UnreadableError as error:
-        return Reading(artifact=UNKNOWN, problem=str(error))
+        is_damaged, is_told = not isinstance(error, TooLargeError), isinstance(error, UnfollowedError)
+        return Reading(artifact=UNKNOWN, problem=str(error), is_damaged=is_damaged, is_told=is_told)
     except (RecursionError, MemoryError, OverflowError):
         return Reading(artifact=UNKNOWN, problem="it is nested too deeply, or too large")
 
@@ -75,7 +80,7 @@ def _read(buffer: Buffer, name: str) -> Artifact:
     for found in find_streams(buffer, name):
         if isinstance(found, Damage):
             if found.member is None:
-                raise UnreadableError(found.text)
+                raise UnfollowedError(found.text)
             continue
         pickled = _pickled(found, head)
         if pickled is not None:
@@ -102,5 +107,5 @@ def _pickled(stream: Stream, head: bytes) -> Artifact | None:
 
 def _whole(buffer: Buffer) -> bytes:
     if len(buffer) > _LARGEST_TEXT:
-        raise UnreadableError(f"it is larger than {_LARGEST_TEXT >> 20} MiB, too large to be looked at")
+        raise TooLargeError(f"it is larger than {_LARGEST_TEXT >> 20} MiB, too large to be looked at")
     return bytes(buffer)

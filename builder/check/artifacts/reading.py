@@ -10,6 +10,14 @@ class UnreadableError(Exception):
     """A file begins as its format does and does not go on as it should."""
 
 
+class TooLargeError(UnreadableError):
+    """A file is sound as far as anyone looked, and too large to be looked at further."""
+
+
+class UnfollowedError(UnreadableError):
+    """A pickle cannot be followed; the rules of pickle safety tell why."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelFeatures:
     """What a model expects of one record."""

@@ -15,11 +15,14 @@ from posixpath import dirname
 from builder.bundle.model import Contract, SchemaScope
 from builder.check.image_files import CODE_DIR, MODEL_DIR, ImageFiles
 from builder.check.subject import Subject
+from builder.check.walk import request_values
+from builder.check.walk.annotations import read_taken
 from builder.check.walk.state import Frame, KeyUse, PathUse, State, WalkEnded, variables_of_image
 from builder.check.walk.statements import Statements
 from builder.check.walk.values import (
     UNKNOWN,
     Constant,
+    Function,
     Module,
     RequestData,
     RequestText,
@@ -75,14 +78,27 @@ class Walk(Statements):
         contract = subject.bundle.scoring.contract
         if contract is Contract.PREDICT:
             model = self._enter(module, "load", [Constant(MODEL_DIR)])
-            self._enter(module, "predict", [model, _records(subject)])
+            self._enter(module, "predict", [model, self._records(module, subject)])
         elif contract is Contract.AZURE:
             self._enter(module, "init", [])
             self._enter(module, "run", [RequestText(_body(subject))])
+        elif contract is Contract.SAGEMAKER:
+            self._enter(module, "model_fn", [Constant(_sagemaker_dir(subject))])
 
     def _enter(self, module: Module, name: str, arguments: list[Value]) -> Value:
         function = module.names.get(name, UNKNOWN)
         return self.call_value(function, arguments, {}, ast.Constant(value=None))
+
+    def _records(self, module: Module, subject: Subject) -> Value:
+        """Return what ``predict`` gets: records, or the frame its annotation asks for; an array is not followed."""
+        function = module.names.get("predict", UNKNOWN)
+        taken = "records"
+        if isinstance(function, Function) and not isinstance(function.node, ast.Lambda):
+            taken = read_taken(function.node, self.state.trees.get(function.module.path))
+        if taken == "array":
+            return UNKNOWN
+        records = _records(subject)
+        return request_values.make_frame(records) if taken == "frame" else records
 
     def import_module(self, name: str) -> Module | None:
         """Walk a module of the bundle, once."""
@@ -120,8 +136,15 @@ class Walk(Statements):
         return self.state.trees[path]
 
 
+def _sagemaker_dir(subject: Subject) -> str:
+    """Return what ``model_fn`` gets: the folder of a model that is a file, and a model that is a folder itself."""
+    model = subject.bundle.model
+    is_file = any(file.path == model.path for file in subject.inventory.model)
+    return MODEL_DIR if is_file else f"{MODEL_DIR}/{model.basename}"
+
+
 def _records(subject: Subject) -> Value:
-    """Return what ``predict`` gets: a list of records, which the schema describes when its scope is a record."""
+    """Return a list of records, which the schema describes when its scope is a record."""
     schemas = subject.bundle.schemas
     if schemas.request is None:
         return UNKNOWN

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from check_subjects import make_subject
 from pickle_makers import program, stack_global, zipped
 
+from builder.bundle.model import Contract, Scoring
 from builder.check.artifact_rules import find_artifacts
+from builder.check.artifacts import read
 from builder.check.artifacts.read import read_artifact
 from builder.check.artifacts.reading import Artifact, Maker
 from builder.check.compatibility import Fit, compare
@@ -173,6 +176,26 @@ def test_an_unknown_model_is_a_note_and_a_damaged_one_a_warning(tmp_path: Path) 
     subject = make_subject(tmp_path, files={"m.json": b'{"learner": {'})
     (finding,) = find_artifacts(subject)
     assert (finding.rule.id, finding.severity) == ("KILN204", Level.WARNING)
+
+
+def test_a_damaged_model_that_is_served_as_it_is_is_an_error_and_a_large_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = make_subject(tmp_path, files={"m.json": b'{"learner": {'})
+    subject = replace(subject, bundle=replace(subject.bundle, scoring=Scoring(contract=Contract.NONE)))
+    (finding,) = find_artifacts(subject)
+    assert (finding.rule.id, finding.severity) == ("KILN204", Level.ERROR)
+    assert "damaged" in finding.message
+    (tmp_path / "m.json").write_bytes(b'{"learner": {}}' + b" " * 100)
+    monkeypatch.setattr(read, "_LARGEST_TEXT", 50)
+    (finding,) = find_artifacts(subject)
+    assert finding.severity is Level.NOTE
+    assert "too large" in finding.message
+
+
+def test_what_the_rules_of_pickle_safety_tell_is_not_told_twice(tmp_path: Path) -> None:
+    subject = make_subject(tmp_path, files={"m.joblib": b"x\x9c" + b"\0" * 40})
+    assert [finding for finding in find_artifacts(subject) if "damaged" in finding.message] == []
 
 
 def test_tensors_of_an_accelerator_are_a_note(tmp_path: Path) -> None:

@@ -143,6 +143,27 @@ def test_keys_that_no_request_need_have_are_found(code: str, expected: str, tmp_
     assert ids(predicting(tmp_path, code)) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("head", "annotation"),
+    [
+        ("import pandas as pd", "pd.DataFrame"),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pandas import DataFrame as D", "'D | None'"),
+    ],
+)
+def test_columns_of_a_frame_that_predict_asks_for_are_followed(head: str, annotation: str, tmp_path: Path) -> None:
+    code = f"{head}\ndef load(model_dir):\n    return 1\n\nasync def predict(model, rows: {annotation}):\n"
+    assert (
+        ids(run(tmp_path / "good", f"{code}    return rows[['age', 'plan']], rows['note']\n", RECORD, "record")) == []
+    )
+    (finding,) = run(tmp_path / "bad", f"{code}    return rows['agee']\n", RECORD, "record")
+    assert (finding.rule.id, "'agee'" in finding.message) == ("KILN509", True)
+
+
+def test_an_array_that_predict_asks_for_has_no_keys(tmp_path: Path) -> None:
+    code = "import numpy as np\ndef load(d): ...\ndef predict(model, rows: np.ndarray):\n    return rows[:, 0]\n"
+    assert run(tmp_path, code, RECORD, "record") == []
+
+
 def test_a_misspelt_key_is_told_with_line_and_name(tmp_path: Path) -> None:
     (finding,) = predicting(tmp_path, "return [record['agee'] for record in records]")
     assert str(finding.place) == "score.py:6:13"

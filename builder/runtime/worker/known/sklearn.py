@@ -29,6 +29,8 @@ BY_NAME = frozenset(
 )
 """Estimators that look at column names, or hand their input to functions that may."""
 NUMERIC = frozenset({INTEGER, NUMBER, BOOLEAN})
+METHODS = ("get_params", "transform", "predict", "predict_proba")
+"""What tells an estimator of whatever library."""
 MOST_PARTS = 100_000
 
 
@@ -46,7 +48,12 @@ def make_predict(model: Any, features: Sequence[Feature], method: str = "predict
         return FromRows(call, make_array_maker(numpy, features), [feature.name for feature in features])
     named = name_features([str(name) for name in fitted], features)
     if all(feature.kind in NUMERIC for feature in named) and forget_names(model):
-        return FromRows(call, make_array_maker(numpy, named), [feature.name for feature in named])
+        make = make_array_maker(numpy, named)
+        names = [feature.name for feature in named]
+        if len({feature.kind for feature in named}) == 1:
+            return FromRows(call, make, names)
+        # A frame of several types becomes an array by columns; so does this one, to the last bit of what BLAS adds up.
+        return FromRows(call, lambda records: numpy.asfortranarray(make(records)), names)
     if importlib.util.find_spec("pandas") is None:
         make_array = make_array_maker(numpy, named)
         return lambda records: call(make_array(records))
@@ -66,18 +73,22 @@ def forget_names(model: Any) -> bool:
 
 def is_positional(part: Any) -> bool:
     """Say whether an estimator takes columns by their position only, and hands on arrays."""
-    kind = type(part)
-    if kind.__module__.partition(".")[0] != "sklearn" or kind.__name__ in BY_NAME:
+    if not _is_of_sklearn(part) or type(part).__name__ in BY_NAME:
         return False
     output = vars(part).get("_sklearn_output_config") or {}
     if output.get("transform", "default") != "default":
         return False
     # Histogram boosting has a preprocessor of its own when some columns are categories.
-    return vars(part).get("_preprocessor") is None and vars(part).get("is_categorical_") is None
+    categories = vars(part).get("is_categorical_")
+    return vars(part).get("_preprocessor") is None and (categories is None or not any(categories))
+
+
+def _is_of_sklearn(part: Any) -> bool:
+    return type(part).__module__.partition(".")[0] == "sklearn" and not isinstance(part, type)
 
 
 def walk_parts(model: Any) -> Iterator[Any]:
-    """Yield every estimator a model is made of, itself first."""
+    """Yield every object of scikit-learn, and every other estimator, that a model is made of, itself first."""
     seen: set[int] = set()
     waiting = [model]
     while waiting and len(seen) <= MOST_PARTS:
@@ -93,6 +104,6 @@ def walk_parts(model: Any) -> Iterator[Any]:
             waiting += part.ravel().tolist() if part.dtype.kind == "O" else ()
         elif not hasattr(part, "__dict__"):
             continue  # compiled, such as the tree inside of a tree's estimator: it knows no names
-        elif hasattr(part, "get_params") or hasattr(part, "transform") or hasattr(part, "predict"):
+        elif _is_of_sklearn(part) or any(hasattr(part, name) for name in METHODS):
             yield part
             waiting += vars(part).values()
