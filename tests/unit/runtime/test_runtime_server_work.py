@@ -57,3 +57,26 @@ def test_work_is_finished_once() -> None:
     work.finish("ok", 1)
     work.finish("lost")
     assert outcomes == [("ok", 1)]
+
+
+def test_work_that_was_tried_before_goes_alone_and_first() -> None:
+    queue = Queue(1, batch_size=8)
+    newcomer = make_work()
+    queue.add(newcomer)
+    again = [make_work(), make_work()]
+    for work in again:
+        work.tried = True
+    queue.add_first(again)
+    assert [queue.take_batch() for _ in range(3)] == [again[:1], again[1:], [newcomer]]
+    assert queue.records == 0
+
+
+def test_records_that_wait_are_counted() -> None:
+    queue = Queue(9, batch_size=3)
+    for records in (2, 2, 5):
+        queue.add(make_work(records))
+    assert queue.records == 9
+    queue.take_batch()
+    assert queue.records == 7
+    queue.take_all()
+    assert queue.records == 0
