@@ -64,6 +64,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="only kiln and the hand-written Dockerfile")
     parser.add_argument("--prepare", action="store_true", help="only what is made once")
+    parser.add_argument(
+        "--only", action="append", default=[], help="only systems whose name begins so; may be repeated"
+    )
     parser.add_argument("--minutes", type=float, default=25, help="begin no round that would end later")
     parser.add_argument("--home", type=Path, default=Path.home() / ".cache/modelkiln-benchmark")
     parser.add_argument("--result", type=Path, help="where the figures go as JSON")
@@ -77,7 +80,7 @@ def main() -> None:
     with ExitStack() as stack:
         engine = stack.enter_context(open_engine(ENGINE, keep=not options.stop))
         shop.base_image(engine)
-        everyone = Everyone(shop, engine, quick=options.quick)
+        everyone = Everyone(shop, engine, quick=options.quick, only=tuple(options.only))
         if options.prepare:
             return
         registry = stack.enter_context(open_registry(shop.home / "registry"))
@@ -100,8 +103,8 @@ def main() -> None:
 class Everyone:
     """All systems, made ready."""
 
-    def __init__(self, shop: Shop, engine: Engine, *, quick: bool) -> None:
-        self._quick = quick
+    def __init__(self, shop: Shop, engine: Engine, *, quick: bool, only: tuple[str, ...]) -> None:
+        self._quick, self._only = quick, only or ("",)
         home, models = Home(shop.home / "kiln"), shop.models
         self.kiln = Kiln(engine, bundle_project(scratch(shop.home, "forest"), models), home)
         self.kiln.prepare()
@@ -152,6 +155,8 @@ class Everyone:
         schedule.take("start", partial(measure_start, board))
         for number, one in enumerate(order):
             prefix = "1 GiB: " if one in (*big, *big_peers) else ""
+            if not one.system.name.startswith(self._only):
+                continue
             schedule.take(prefix + one.system.name, one.next, seconds=30)
             if self.torch and number in (len(core) + 1, len(order) - 1):
                 schedule.take("PyTorch with CUDA", partial(self.torch.measure, board), seconds=120)

@@ -21,6 +21,7 @@ WANTED: dict[str, float] = {
     BIG + rounds.MODEL: 2,
     BIG + rounds.PUSH_MODEL: 4,
     cuda.RATIO: 1.5,
+    cuda.RATIO_COMPILED: 1.5,
     cuda.MEMORY: 300,
     rounds.START: 0.08,
 }
