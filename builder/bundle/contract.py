@@ -9,10 +9,11 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from builder.bundle import sagemaker_contract
 from builder.bundle.model import Contract
 from builder.errors import Fault
 
-_WANTED = "load(model_dir) and predict(model, records), or init() and run(data)"
+_WANTED = f"load(model_dir) and predict(model, records), or init() and run(data), or {sagemaker_contract.WANTED}"
 _HEADERS = "request_headers"
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _AWAITED = frozenset({"load", "predict"})
@@ -89,10 +90,18 @@ def _bindings(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
 def _judge(bound: dict[str, ast.stmt], name: str) -> ContractReading:
     has = {function: function in bound for function in ("load", "predict", "init", "run")}
     ours, azure = has["load"] and has["predict"], has["init"] and has["run"]
-    if ours and azure:
-        found = ", ".join(f"{function} (line {bound[function].lineno})" for function in has)
+    sagemaker = sagemaker_contract.ENTRY in bound
+    if ours + azure + sagemaker > 1:
+        kept = [
+            *(function for function, is_there in has.items() if is_there),
+            *([sagemaker_contract.ENTRY] * sagemaker),
+        ]
+        found = ", ".join(f"{function} (line {bound[function].lineno})" for function in kept)
         fact = "script keeps two contracts, and only one can be served"
         return _broken(name, fact, want=f"either {_WANTED.replace(', or', ' or')}", got=found)
+    if sagemaker:
+        wrong = tuple(sagemaker_contract.find_contract_faults(bound, name))
+        return ContractReading(contract=None if wrong else Contract.SAGEMAKER, faults=wrong)
     if not ours and not azure:
         return _broken(name, _lack(has, bound), want=_WANTED, got=_got(bound))
     contract = Contract.PREDICT if ours else Contract.AZURE
@@ -106,6 +115,9 @@ def _lack(has: dict[str, bool], bound: dict[str, ast.stmt]) -> str:
         if has[one] != has[other]:
             present, absent = (one, other) if has[one] else (other, one)
             return f"script defines {present} but no {absent}"
+    for function in (*sagemaker_contract.STEPS, sagemaker_contract.TRANSFORM):
+        if function in bound:
+            return f"script defines {function} but no {sagemaker_contract.ENTRY}"
     if "*" in bound:
         return "script imports its functions by '*', which cannot be read; import them by name"
     return "script keeps no scoring contract"
@@ -200,7 +212,7 @@ def _broken(
 def _read_unparsed(source: bytes, *, name: str, python: str) -> ContractReading:
     """Find the functions of a script whose syntax is newer than the Python that reads it."""
     defined = re.findall(
-        rb"^(?:async[ \t]+(?=def[ \t]+(?:load|predict)\b))?def[ \t]+(load|predict|init|run)\b",
+        rb"^(?:async[ \t]+(?=def[ \t]+(?:load|predict)\b))?def[ \t]+(load|predict|init|run|model_fn)\b",
         source,
         flags=re.MULTILINE,
     )
@@ -209,7 +221,8 @@ def _read_unparsed(source: bytes, *, name: str, python: str) -> ContractReading:
         f"{name}: cannot be parsed by Python 3.{sys.version_info.minor}, which reads it for {python}; "
         "only the names of its functions were checked"
     )
-    for contract, functions in ((Contract.PREDICT, {"load", "predict"}), (Contract.AZURE, {"init", "run"})):
+    kept = {Contract.PREDICT: {"load", "predict"}, Contract.AZURE: {"init", "run"}, Contract.SAGEMAKER: {"model_fn"}}
+    for contract, functions in kept.items():
         if found >= functions and not found - functions:
             return ContractReading(contract=contract, warnings=(note,))
     got = ", ".join(sorted(found)) or "none of these functions"

@@ -19,8 +19,20 @@ class Contract(StrEnum):
     """``load(model_dir)`` and ``predict(model, records)``: batch first."""
     AZURE = "azure"
     """``init()`` and ``run(data)``, unmodified from Azure ML."""
+    SAGEMAKER = "sagemaker"
+    """``model_fn(model_dir)`` and the functions beside it, unmodified from SageMaker."""
     NONE = "none"
     """No script: a known model format is served as it is."""
+
+    @property
+    def reads_requests(self) -> bool:
+        """Whether the script itself reads the body: without a schema, any body reaches it."""
+        return self in (Contract.AZURE, Contract.SAGEMAKER)
+
+    @property
+    def scoring_path(self) -> str:
+        """The route that scores where the contract comes from."""
+        return {Contract.AZURE: "/score", Contract.SAGEMAKER: "/invocations"}.get(self, "/predict")
 
 
 class Framework(StrEnum):

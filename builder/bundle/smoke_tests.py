@@ -69,7 +69,7 @@ def _read_one(part: Mapping[str, Any], where: KeyPath, contract: Contract, files
         name=part["name"],
         request=body,
         content_type=part.get("content_type", content_type),
-        path=part.get("path", "/score" if contract is Contract.AZURE else "/predict"),
+        path=part.get("path", contract.scoring_path),
         expect=expect,
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 WRAPPERS = ("records", "instances")
 """An object with one of these and nothing else holds many records."""
 ROUTES = ("/score", "/predict")
+_PLATFORM_ROUTES = re.compile(
+    r"/invocations|/v1/models/[^/]+:(predict|explain)|/v2/models/[^/]+(/versions/[^/]+)?/infer"
+    r"|/v1/endpoints/[^/]+/deployedModels/[^/]+:predict"
+)
 _JSON_TYPES = frozenset({"", "application/json", "application/octet-stream", "application/x-www-form-urlencoded"})
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
 _LONGEST = 80
@@ -36,18 +41,20 @@ class Refusal:
 
 
 def foresee_refusal(bundle: Bundle, test: SmokeTest) -> Refusal | None:
-    """Return how the server refuses a request, or None when the model is asked."""
+    """Return how the server refuses a request; None when the model is asked, or in a platform's own words."""
     path = test.path.partition("?")[0]
+    if speaks_platform(path):
+        return None
     if path not in ROUTES:
         return Refusal(status=404, reasons=(f"there is no route {path} that scores",))
     if len(test.request) > bundle.service.max_body:
         reason = f"the body has {len(test.request)} bytes and service.max_body is {bundle.service.max_body}"
         return Refusal(status=413, reasons=(reason,))
-    is_azure = bundle.scoring.contract is Contract.AZURE
     schema = bundle.schemas.request
-    if is_azure and schema is None:
-        is_text = _is_utf8(test.request)
-        return None if is_text else Refusal(status=400, reasons=("the body is not UTF-8 text",))
+    if bundle.scoring.contract is Contract.SAGEMAKER and not is_json_type(test.content_type):
+        return None
+    if bundle.scoring.contract.reads_requests and schema is None:
+        return None
     if not is_json_type(test.content_type):
         return Refusal(status=415, reasons=(f"the content type is {test.content_type}, not application/json",))
     try:
@@ -60,12 +67,9 @@ def foresee_refusal(bundle: Bundle, test: SmokeTest) -> Refusal | None:
     return Refusal(status=400, reasons=reasons) if reasons else None
 
 
-def _is_utf8(body: bytes) -> bool:
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+def speaks_platform(path: str) -> bool:
+    """Tell whether a path is a platform's, whose protocol has its own shapes and answers, not judged here."""
+    return _PLATFORM_ROUTES.fullmatch(path.partition("?")[0]) is not None
 
 
 def is_json_type(content_type: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from builder.bundle.model import Contract
 from builder.check.stdlib import is_file_in, is_stdlib
 from builder.check.subject import Subject
 from builder.check.wheel_index import WheelIndex, module_source
@@ -18,6 +19,23 @@ _MADE_AT_IMPORT = frozenset(
 
 _OF_THE_IMAGE = frozenset({"kiln_runtime", "kiln_runtime.request", "kiln_runtime.request.current_requests"})
 """What every image lends to the author's code beside Python's own modules (docs/reference/observability.md)."""
+
+_LENT = {
+    Contract.AZURE: frozenset(
+        {"azureml", "azureml.contrib", "azureml.contrib.services", "azureml_inference_server_http"}
+        | {"azureml_inference_server_http.api"}
+        | {
+            f"{package}.{module}"
+            for package in ("azureml.contrib.services", "azureml_inference_server_http.api")
+            for module in ("aml_request", "aml_response")
+        }
+    ),
+    Contract.SAGEMAKER: frozenset(
+        {"sagemaker_inference"}
+        | {f"sagemaker_inference.{module}" for module in ("content_types", "decoder", "encoder", "errors")}
+    ),
+}
+"""What scripts of a platform import there, and find in the image without the platform's packages."""
 
 _MAGIC = re.compile(rb"sys\s*\.\s*modules|from sys import|__path__|meta_path")
 """A package that does this may have modules its files do not show."""
@@ -73,7 +91,8 @@ class Resolver:
             return self._in_stdlib(module)
         if self._wheels_with(top):
             return self._in_wheels(module)
-        if module in _OF_THE_IMAGE:
+        lent = _LENT.get(self._subject.bundle.scoring.contract, frozenset())
+        if module in _OF_THE_IMAGE or module in lent:
             return Resolution(origin=Origin.STDLIB)
         if top == "distutils" and "setuptools" in self._wheels:
             return Resolution(origin=Origin.WHEEL, distributions=frozenset({"setuptools"}))

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from builder.bundle.json_schema import subschemas
-from builder.bundle.model import Bundle, Contract, SchemaScope, SmokeTest
+from builder.bundle.model import Bundle, SchemaScope, SmokeTest
 from builder.check.finding import Finding, Level, Rule
-from builder.check.intake import find_faults, foresee_refusal, is_fully_checkable, validator
+from builder.check.intake import find_faults, foresee_refusal, is_fully_checkable, speaks_platform, validator
 from builder.check.places import yaml_place
 from builder.check.subject import Subject
 
@@ -69,6 +69,8 @@ def find_samples(subject: Subject) -> Iterator[Finding]:
     """Yield every smoke test that contradicts a schema, and schemas that are not there."""
     bundle = subject.bundle
     for index, test in enumerate(bundle.smoke):
+        if speaks_platform(test.path):
+            continue
         yield from _request(bundle, index, test)
         if bundle.schemas.response is not None and test.expect.status == 200:
             yield from _answer(bundle, index, test, bundle.schemas.response)
@@ -93,8 +95,8 @@ def _request(bundle: Bundle, index: int, test: SmokeTest) -> Iterator[Finding]:
     elif refusal is None and expected in (400, 404, 413, 415, 422):
         if bundle.schemas.request is not None and not is_fully_checkable(bundle.schemas.request):
             return
-        if bundle.schemas.request is None and bundle.scoring.contract is Contract.AZURE:
-            reason = "there is no request schema, so the request reaches run()"
+        if bundle.schemas.request is None and bundle.scoring.contract.reads_requests:
+            reason = "there is no request schema, so the request reaches the script"
         else:
             reason = "the request satisfies the schema" if bundle.schemas.request else "nothing refuses the request"
         message = f"smoke test '{test.name}' expects {expected}, but {reason}"
@@ -125,7 +127,7 @@ def _answer(bundle: Bundle, index: int, test: SmokeTest, schema: Mapping[str, An
 
 def _readings(bundle: Bundle, body: Any) -> Iterator[list[tuple[str, Any]]]:
     """Yield what the response schema may describe: the predictions, each on its own, or the body."""
-    if bundle.schemas.scope is SchemaScope.RECORD and bundle.scoring.contract is not Contract.AZURE:
+    if bundle.schemas.scope is SchemaScope.RECORD and not bundle.scoring.contract.reads_requests:
         if isinstance(body, dict) and isinstance(body.get("predictions"), list):
             yield [(f"predictions[{index}]", value) for index, value in enumerate(body["predictions"])]
     elif bundle.schemas.scope is SchemaScope.RECORD:
@@ -145,7 +147,7 @@ def _step_readings(bundle: Bundle, path: str) -> Iterator[tuple[str | int, ...]]
         return
     if bundle.schemas.scope is SchemaScope.RECORD:
         is_listed = len(steps) >= 2 and isinstance(steps[1], int)
-        if bundle.scoring.contract is not Contract.AZURE and not (is_listed and steps[0] == "predictions"):
+        if not bundle.scoring.contract.reads_requests and not (is_listed and steps[0] == "predictions"):
             return  # a schema of one prediction says nothing of what is around it
         if is_listed:
             yield steps[2:]

@@ -194,6 +194,7 @@ def _scoring(facts: Facts) -> Point:
 _CONTRACTS = {
     Contract.PREDICT: "load(model_dir) and predict(model, records)",
     Contract.AZURE: "init() and run(data), as Azure ML calls them",
+    Contract.SAGEMAKER: "model_fn(model_dir) and the functions beside it, as SageMaker calls them",
     Contract.NONE: "none: the model is served as it is",
 }
 

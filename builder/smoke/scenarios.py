@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from builder.bundle.model import Bundle, Contract, Expectation
+from builder.bundle.model import Bundle, Expectation
 from builder.engine.runner import Answer
 from builder.smoke.comparison import SENTENCE_KEYS, Difference, compare_answer, shorten, wrong_status
 from builder.smoke.responses import response_judge
 
 READY_PATH = "/readyz"
 _SHORTEST_HELP = 10
+_NOT_THE_SCRIPTS = frozenset({404, 502, 503, 504})
 _REFUSED = 400
 
 
@@ -58,7 +59,8 @@ class Scenario:
 
 def scenarios_of(bundle: Bundle) -> tuple[Scenario, ...]:
     """Return every request to send to a ready image, in order: the built-in ones, then the bundle's."""
-    score = "/score" if bundle.scoring.contract is Contract.AZURE else "/predict"
+    score = bundle.scoring.contract.scoring_path
+    reaches_script = bundle.scoring.contract.reads_requests and bundle.schemas.request is None
     built_in = (
         Scenario(
             name=BuiltIn.ALIVE,
@@ -81,7 +83,7 @@ def scenarios_of(bundle: Bundle) -> tuple[Scenario, ...]:
             path=score,
             body=b'{"this is": not JSON',
             content_type="application/json",
-            judge=judge_refusal,
+            judge=judge_answered if reaches_script else judge_refusal,
         ),
     )
     own = (
@@ -97,6 +99,11 @@ def scenarios_of(bundle: Bundle) -> tuple[Scenario, ...]:
         for test in bundle.smoke
     )
     return (*built_in, *own)
+
+
+def judge_answered(answer: Answer) -> tuple[Difference, ...]:
+    """Judge the answer to a body that is not JSON where the script reads bodies itself: it may do what it likes."""
+    return (wrong_status("an answer of the script", answer),) if answer.status in _NOT_THE_SCRIPTS else ()
 
 
 def judge_refusal(answer: Answer) -> tuple[Difference, ...]:
