@@ -20,7 +20,7 @@ _STATE = re.compile(rf"({_KEY})=([\x20-\x2b\x2d-\x3c\x3e-\x7e]{{0,255}}[\x21-\x2
 NO_TRACE, NO_SPAN = "0" * 32, "0" * 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Trace:
     """A place in a trace: what a caller sent, or a span of our own."""
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 Value = Mapping[str, Any]
+_FIXED64 = struct.Struct("<Q").pack
+_DOUBLE = struct.Struct("<d").pack
 
 STRING, BYTES, INTEGER, FIXED64, DOUBLE, BOOLEAN, PACKED_FIXED64, PACKED_DOUBLES = range(8)
 
@@ -72,11 +75,30 @@ METRICS: Shape = {
 }
 
 
+class Attribute(dict[str, Any]):
+    """An attribute, which keeps its bytes: most spans say the same of themselves."""
+
+    __slots__ = ("packed",)
+
+    def __init__(self, key: str, value: Value) -> None:
+        super().__init__(key=key, value=value)
+        self.packed = b""
+
+
 def make_attributes(values: Mapping[str, Any]) -> list[Value]:
     """Return attributes in OTLP's form; those that are None or empty are left out."""
-    return [
-        {"key": key, "value": _make_any(value)} for key, value in values.items() if value is not None and value != ""
-    ]
+    return [make_attribute(key, value) for key, value in values.items() if value is not None and value != ""]
+
+
+@lru_cache(maxsize=1024, typed=True)
+def make_attribute(key: str, value: Any) -> Attribute:
+    """Return an attribute; asked for again it is the same one."""
+    return Attribute(key, _make_any(value))
+
+
+def make_rare_attribute(key: str, value: Any) -> Attribute:
+    """Return an attribute that is not remembered."""
+    return Attribute(key, _make_any(value))
 
 
 def _make_any(value: Any) -> Value:
@@ -99,26 +121,37 @@ def to_json(value: Value) -> bytes:
 def to_protobuf(value: Value, shape: Shape) -> bytes:
     """Return a message as protobuf; fields stand in the order of the value, absent ones are left out."""
     out = bytearray()
-    for name, item in value.items():
-        number, kind = shape[name]
-        if isinstance(kind, dict):
-            for each in item if isinstance(item, list) else (item,):
-                _add_bytes(out, number, to_protobuf(each, kind))
-        else:
-            _WRITERS[kind](out, number, item)
+    _add_fields(out, value, shape)
     return bytes(out)
 
 
+def _add_fields(out: bytearray, value: Value, shape: Shape) -> None:
+    for name, item in value.items():
+        number, kind = shape[name]
+        if not isinstance(kind, dict):
+            _WRITERS[kind](out, number, item)
+            continue
+        for each in item if isinstance(item, list) else (item,):
+            if isinstance(each, Attribute):
+                each.packed = each.packed or to_protobuf(each, kind)
+                _add_bytes(out, number, each.packed)
+            else:
+                below = bytearray()
+                _add_fields(below, each, kind)
+                _add_bytes(out, number, below)
+
+
 def _add_varint(out: bytearray, value: int) -> None:
-    value &= (1 << 64) - 1
+    if value < 0:
+        value += 1 << 64
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
 
 
-def _add_bytes(out: bytearray, number: int, data: bytes) -> None:
-    _add_varint(out, number << 3 | 2)
+def _add_bytes(out: bytearray, number: int, data: bytes | bytearray) -> None:
+    out.append(number << 3 | 2)  # every field's number is under 16, so that its tag is one byte
     _add_varint(out, len(data))
     out += data
 
@@ -132,18 +165,18 @@ def _add_hex(out: bytearray, number: int, value: str) -> None:
 
 
 def _add_integer(out: bytearray, number: int, value: int) -> None:
-    _add_varint(out, number << 3)
+    out.append(number << 3)
     _add_varint(out, value)
 
 
 def _add_fixed64(out: bytearray, number: int, value: int) -> None:
-    _add_varint(out, number << 3 | 1)
-    out += struct.pack("<Q", value)
+    out.append(number << 3 | 1)
+    out += _FIXED64(value)
 
 
 def _add_double(out: bytearray, number: int, value: float) -> None:
-    _add_varint(out, number << 3 | 1)
-    out += struct.pack("<d", value)
+    out.append(number << 3 | 1)
+    out += _DOUBLE(value)
 
 
 def _add_packed_fixed64(out: bytearray, number: int, values: list[int]) -> None:

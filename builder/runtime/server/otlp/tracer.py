@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import getrandbits
 from typing import Any
 
 from ..message import Request, Response
 from ..trace import NO_SPAN, NO_TRACE, SAMPLED, Trace
-from .encoding import Value, make_attributes
+from .encoding import Value, make_attribute, make_attributes, make_rare_attribute
 from .settings import Telemetry
 
 INTERNAL, SERVER = 1, 2
+ALWAYS = 1 << 64
 ERROR = 2
 
 
@@ -43,16 +44,19 @@ class Tracer:
         self._parent_based = telemetry.parent_based
         # the bound and the bits compared are those of OpenTelemetry's SDK, so that services of one trace agree
         ratio = {"always_on": 1.0, "always_off": 0.0}.get(telemetry.sampler, telemetry.ratio)
-        self._bound = round(ratio * (1 << 64))
+        self._bound = round(ratio * ALWAYS)
 
     def begin(self, parent: Trace | None) -> Trace:
         """Return the place of a new span below the caller's, or at the root of a new trace."""
         trace_id = parent.trace_id if parent is not None else make_id(128, NO_TRACE)
-        chosen = int(trace_id[16:], 16) < self._bound
-        sampled = parent.sampled if parent is not None and self._parent_based else chosen
-        flags = (parent.flags if parent is not None else 0) & ~SAMPLED | (SAMPLED if sampled else 0)
-        state, above = (parent.state, parent.span_id) if parent is not None else ("", "")
-        return Trace(trace_id, make_id(64, NO_SPAN), flags, state, above)
+        if parent is not None and self._parent_based:
+            sampled = parent.sampled
+        else:
+            sampled = self._bound == ALWAYS or int(trace_id[16:], 16) < self._bound
+        if parent is None:
+            return Trace(trace_id, make_id(64, NO_SPAN), SAMPLED if sampled else 0)
+        flags = parent.flags | SAMPLED if sampled else parent.flags & ~SAMPLED
+        return Trace(trace_id, make_id(64, NO_SPAN), flags, parent.state, parent.span_id)
 
     def place_scoring(self, trace: Trace) -> Trace:
         """Return the place of the span of scoring below a request's."""
@@ -81,10 +85,8 @@ class Tracer:
 
 def make_id(bits: int, none: str) -> str:
     """Return a random identifier in hexadecimal that is not all zeros."""
-    while True:
-        text = f"{getrandbits(bits):0{bits // 4}x}"
-        if text != none:
-            return text
+    text = f"{getrandbits(bits):032x}" if bits == 128 else f"{getrandbits(bits):016x}"
+    return text if text != none else make_id(bits, none)
 
 
 def place_scoring(trace: Trace) -> Trace:
@@ -107,24 +109,24 @@ def describe(span: Span) -> list[Value]:
         "client.address": span.client,
         "http.request.body.size": span.bytes_in,
         "http.response.body.size": span.bytes_out,
-        "kiln.request_id": span.request_id,
     }
+    told = [*make_attributes(attributes), make_rare_attribute("kiln.request_id", span.request_id)]
     name = f"{span.method} {span.route}" if span.route != "other" else span.method
-    spans = [_make(span.trace, name, SERVER, (start, span.ended), attributes, failed=span.status >= 500)]
+    spans = [_make(span.trace, name, SERVER, (start, span.ended), told, failed=span.status >= 500)]
     if span.scoring is not None:
         queued, spent, batch = span.scoring
         sent = min(start + int(queued * 1e9), span.ended)
         done = min(sent + int(spent * 1e9), span.ended)
         scoring = place_scoring(span.trace)
         waiting = Trace(scoring.trace_id, make_id(64, NO_SPAN), scoring.flags, scoring.state, span.trace.span_id)
-        spans.append(_make(waiting, "queue", INTERNAL, (start, sent), {}, failed=False))
-        records = {"kiln.batch.records": batch}
+        spans.append(_make(waiting, "queue", INTERNAL, (start, sent), [], failed=False))
+        records = [make_attribute("kiln.batch.records", batch)]
         spans.append(_make(scoring, "predict", INTERNAL, (sent, done), records, failed=span.status >= 500))
     return spans
 
 
 def _make(
-    trace: Trace, name: str, kind: int, times: tuple[int, int], attributes: dict[str, Any], *, failed: bool
+    trace: Trace, name: str, kind: int, times: tuple[int, int], attributes: Sequence[Value], *, failed: bool
 ) -> Value:
     made: dict[str, Any] = {
         "traceId": trace.trace_id,
@@ -133,7 +135,7 @@ def _make(
         "kind": kind,
         "startTimeUnixNano": times[0],
         "endTimeUnixNano": times[1],
-        "attributes": make_attributes(attributes),
+        "attributes": list(attributes),
     }
     if trace.parent_id:
         made["parentSpanId"] = trace.parent_id
