@@ -379,6 +379,31 @@ def test_a_script_for_azure_ml_gets_each_line_as_a_body(tmp_path: Path) -> None:
     assert summary["failed"] == 1
 
 
+SAGEMAKER = """
+import json, time
+
+def model_fn(model_dir):
+    return 2
+
+def input_fn(body, content_type):
+    return json.loads(body)
+
+def predict_fn(data, model):
+    time.sleep(0.3)
+    return {"double": data["a"] * model}
+
+def output_fn(prediction, accept):
+    return json.dumps(prediction)
+"""
+
+
+def test_records_that_are_requests_of_their_own_do_not_wait_under_their_time_limit(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root", SAGEMAKER, contract="sagemaker", service={"request_timeout": 1})
+    source = write_lines(tmp_path / "in.jsonl", [{"a": index} for index in range(8)])
+    batch(root, "--input", source, "--output", tmp_path / "o.jsonl")
+    assert [line["prediction"]["double"] for line in read_lines(tmp_path / "o.jsonl")] == list(range(0, 16, 2))
+
+
 def test_a_model_that_does_not_load_has_an_exit_code_of_its_own(root: Path, tmp_path: Path) -> None:
     source = write_lines(tmp_path / "in.jsonl", [{"a": 1}])
     batch(root, "--input", source, "--output", tmp_path / "o.jsonl", code=70, BROKEN="1", KILN_LOAD_ATTEMPTS="1")

@@ -56,6 +56,7 @@ class Scorer:
         self._route = ROUTES.get(inside.bundle.contract, "/predict")
         self._numbers = itertools.count(1)
         self._weight = size
+        self._turns = asyncio.Semaphore(inside.settings.workers)
         self.size = size
         """Records in one call of the model; it shrinks when calls take too long."""
 
@@ -164,11 +165,12 @@ class Scorer:
         body = result.row.body if result.row.body is not None else to_json(result.value)
         number = f"batch-{next(self._numbers)}"
         headers = [("content-type", "application/json"), ("x-request-id", number)]
-        while True:
-            response = await self._inside.ask("POST", self._route, headers, body)
-            if response.status not in {429, 503} or self._inside.pool.state == "ready":
-                break
-            await self._inside.wait_ready()
+        async with self._turns:  # what waits for a worker is under its time limit already
+            while True:
+                response = await self._inside.ask("POST", self._route, headers, body)
+                if response.status not in {429, 503} or self._inside.pool.state == "ready":
+                    break
+                await self._inside.wait_ready()
         result.prediction, result.problem = read_response(response)
 
 
