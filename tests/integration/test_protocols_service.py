@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from runtime_service import Answer, Service, make_root, running, wait_for
 
 from tests.support.environments import FrameworkEnvironment, make_environment
-from tests.support.records import RECORDS, RESPONSE, SCHEMA, to_columns, to_json, to_tensors
+from tests.support.records import RECORDS, RESPONSE, SCHEMA, to_columns, to_csv, to_json, to_tensors
 from tests.support.routes import Case, make_cases, read_csv
 
 SCRIPT = """
@@ -97,6 +98,19 @@ def test_a_body_over_the_limit_is_refused_in_the_words_of_its_route(
     assert response.status == 413
     assert answer["error"].endswith("the limit is 100000")
     assert set(answer) >= keys | {"error", "message"}
+
+
+@pytest.mark.parametrize(("path", "kind", "body"), [
+    ("/predict", "application/json", to_json(RECORDS)),
+    ("/invocations", "text/csv", to_csv(RECORDS, names=list(SCHEMA["properties"]), header=True)),
+    ("/v2/models/double/infer", "application/json", to_json(to_tensors(RECORDS))),
+])  # fmt: skip
+def test_a_body_may_come_compressed(service: Service, path: str, kind: str, body: bytes) -> None:
+    headers = {"content-type": kind, "content-encoding": "gzip"}
+    assert send(service, path, gzip.compress(body), headers).status == 200
+    assert send(service, path, gzip.compress(b"0" * 200_000), headers).status == 413
+    assert send(service, path, gzip.compress(body), headers | {"content-encoding": "br"}).status == 415
+    assert send(service, path, b"nonsense", headers).status == 400
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/v2/models/double/nothing", "/nothing", "/v2/models/other"])

@@ -14,6 +14,7 @@ from ..bundle import Bundle
 from ..settings import Settings
 from ..wire import CANCELLED, INTERNAL_ERROR, OK, SCORE, STREAM
 from . import streaming
+from .encoding import unpack
 from .exposition import OPEN_METRICS, wants_open_metrics
 from .failure import RETRY, Failure, RefusedError
 from .intake import Reader, is_json
@@ -173,11 +174,24 @@ class Application:
 
     def _score(self, request: Request, dialect: Dialect) -> None:
         try:
-            intake = dialect.read(request)
+            try:
+                intake = dialect.read(request)
+            except RefusedError:
+                if not self._unpack(request):
+                    raise
+                intake = dialect.read(request)
         except RefusedError as error:
             self._answer(request, self._word(dialect.fail, request, error.failure))
             return
         self._submit(request, dialect, intake)
+
+    def _unpack(self, request: Request) -> bool:
+        """Unpack the body of a request that cannot be read as it is; say whether it was packed."""
+        encoding = request.get_header("content-encoding")
+        if encoding is None or encoding.strip().lower() in {"", "identity"} or not request.size:
+            return False
+        request.chunks[:] = [unpack(request.body, encoding, self._settings.max_body)]
+        return True
 
     def _submit(self, request: Request, dialect: Dialect, intake: Intake) -> None:
         if intake.records == 0:
