@@ -126,6 +126,8 @@ class Kiln(System):
         done.write_text(f"{key} {'takes models' if self.takes_models else 'wants a lock for each model'}")
 
     def forget(self) -> None:
+        self.kiln("lock", self.project.folder, home=self.home.fetched)
+        self.has_other_model = False
         self.home.renew()
         self.engine.remove(self.tag)
         shutil.rmtree(self.project.folder / "build", ignore_errors=True)

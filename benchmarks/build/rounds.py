@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -64,25 +65,28 @@ class Rounds:
             system.place_base(self._registry)
         else:
             self._change_both()
-        self._push(PUSH if number == 1 else PUSH_ELSEWHERE, f"machine{number}/it")
+        self._push(PUSH if number == 1 else PUSH_ELSEWHERE, self._repository(f"machine{number}"))
         self._edit_code()
         self._build(CODE)
-        self._push(PUSH_CODE, f"machine{number}/it")
+        self._push(PUSH_CODE, self._repository(f"machine{number}"))
         self._edit_model()
         self._build(MODEL)
-        self._push(PUSH_MODEL, f"machine{number}/it")
+        self._push(PUSH_MODEL, self._repository(f"machine{number}"))
         if self._is_big:
             return
-        self._weigh(f"machine{number}/it")
-        where = f"machine{number}/it"
+        self._weigh(self._repository(f"machine{number}"))
+        where = self._repository(f"machine{number}")
         if not self._is_brief:
-            where = f"other{number}/it"
+            where = self._repository(f"other{number}")
             self._change_both()
             self._push(PUSH_SHARED, where)
         system.project.depend(number)
         self._timed(CHOOSE, system.choose)
         self._build(DEPENDENCY)
         self._push(PUSH_DEPENDENCY, where)
+
+    def _repository(self, name: str) -> str:
+        return f"{re.sub('[^a-z0-9]+', '-', (self._prefix + self.system.name).lower())}/{name}"
 
     def _change_both(self) -> None:
         self._edit_code()

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from benchmarks.build.engine import Engine, Registry
-from benchmarks.build.projects import Project
+from benchmarks.build.projects import SMALL, Project
 
 BASE = "kiln-benchmark/python:3.11-slim"
 
@@ -60,6 +60,14 @@ class FromDockerfile(System):
         self.name, self.engine, self.project, self._buildkit = name, engine, project, buildkit
         self.tag = f"kiln-benchmark/{name.lower().replace(' ', '-').replace(',', '')}"
         self._cold = False
+
+    def prepare(self) -> None:
+        """Build once with everything that is ever asked for, so that uv has downloaded it."""
+        if not self.engine.has(self.tag):
+            self.project.reset()
+            with (self.project.folder / "requirements.txt").open("a") as file:
+                file.writelines(f"{pin}\n" for pin in SMALL)
+            self.build()
 
     def forget(self) -> None:
         self.engine.remove(self.tag)
