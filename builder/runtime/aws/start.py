@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import os
+import signal
 import sys
 
 from ..bundle import BundleJsonError, read_bundle
@@ -36,6 +37,7 @@ def serve(arguments: list[str]) -> int:
         # an environment gets one event at a time: more workers than one would only cost memory
         settings = dataclasses.replace(settings, workers=1, threads=settings.cores)
     settings = dataclasses.replace(settings, load_attempts=1, hold=settings.startup_timeout)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until the loop has a handler of its own
     worker_environment = decide_worker_environment(bundle, settings)
     spawned = [spawn_worker(worker_environment) for _ in range(settings.workers)]
     sys.path.append(str(places.server_packages))

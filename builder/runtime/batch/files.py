@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from .options import STANDARD
@@ -47,6 +48,23 @@ def find_sources(inputs: Iterable[str], given: str | None) -> tuple[Source, ...]
         for path in expand(text):
             found.setdefault(os.path.realpath(path), make_source(path, given))
     return tuple(found.values())
+
+
+def find_overlap(inputs: Iterable[str], output: str) -> str | None:
+    """Return the input folder or pattern that would take this output for input the next time, if there is one.
+
+    Then a second run, or another shard, would score predictions.
+    """
+    if output == STANDARD:
+        return None
+    target = Path(output).resolve()
+    for text in inputs:
+        path = Path(text)
+        if path.is_dir() and target.is_relative_to(path.resolve()):
+            return text
+        if text != STANDARD and not path.exists() and fnmatch(str(target), os.path.realpath(text)):
+            return text
+    return None
 
 
 def expand(text: str) -> list[Path]:

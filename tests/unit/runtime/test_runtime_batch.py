@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from builder.runtime.batch.files import InputError, find_sources
+from builder.runtime.batch.files import InputError, find_overlap, find_sources
 from builder.runtime.batch.lines import read_lines
 from builder.runtime.batch.options import UsageError, parse_options
 from builder.runtime.batch.outputs import name_shard
@@ -206,3 +206,12 @@ def test_an_aside_file_is_there_only_when_it_is_whole(tmp_path: Path) -> None:
     again.abort()
     assert path.read_bytes() == b"x"
     assert [each.name for each in path.parent.iterdir()] == ["o.jsonl"]
+
+
+def test_an_output_among_the_inputs_is_found(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", "1\n")
+    assert find_overlap([str(tmp_path)], str(tmp_path / "sub" / "o.jsonl")) == str(tmp_path)
+    assert find_overlap([str(tmp_path / "*.jsonl")], str(tmp_path / "o.jsonl")) == str(tmp_path / "*.jsonl")
+    assert find_overlap([str(tmp_path / "*.jsonl")], str(tmp_path / "o.csv")) is None
+    assert find_overlap([str(tmp_path / "a.jsonl")], str(tmp_path / "a.jsonl")) is None
+    assert find_overlap(["-"], "-") is None
