@@ -74,72 +74,6 @@ def load(model_dir):
     return skops.io.load(Path(model_dir) / {basename}, trusted=TRUSTED)
 
 {frame}""",
-    "lightgbm": """from pathlib import Path
-
-import lightgbm
-import numpy
-
-
-def load(model_dir):
-    return lightgbm.Booster(model_file=str(Path(model_dir) / {basename}))
-
-
-def predict(model, records):
-    names = model.feature_name()
-    # None becomes NaN, which LightGBM takes for missing.
-    table = numpy.array([[record[name] for name in names] for record in records], dtype=float)
-    return model.predict(table)
-""",
-    "catboost": """from pathlib import Path
-
-from catboost import CatBoost
-
-
-def load(model_dir):
-    return CatBoost().load_model(str(Path(model_dir) / {basename}))
-
-
-def predict(model, records):
-    return model.predict([[record[name] for name in model.feature_names_] for record in records])
-""",
-    "onnx": """from pathlib import Path
-
-import numpy
-import onnxruntime
-{array}
-
-def load(model_dir):
-    return onnxruntime.InferenceSession(str(Path(model_dir) / {basename}), providers=["CPUExecutionProvider"])
-
-
-def predict(model, records):
-    inputs = model.get_inputs()
-    if len(inputs) == 1:
-        given = {{inputs[0].name: rows(records)}}
-    else:
-        kinds = {{"tensor(string)": object, "tensor(int64)": numpy.int64, "tensor(double)": numpy.float64}}
-        given = {{
-            one.name: numpy.array([[record[one.name]] for record in records], dtype=kinds.get(one.type, numpy.float32))
-            for one in inputs
-        }}
-    return model.run(None, given)[0]
-""",
-    "torchscript": """from pathlib import Path
-
-import torch
-
-FEATURES = {features}
-
-
-def load(model_dir):
-    return torch.jit.load(str(Path(model_dir) / {basename}), map_location="cpu").eval()
-
-
-def predict(model, records):
-    table = torch.tensor([[float(record[name]) for name in FEATURES] for record in records])
-    with torch.inference_mode():
-        return model(table).tolist()
-""",
     "keras": """from pathlib import Path
 
 import keras
@@ -152,20 +86,6 @@ def load(model_dir):
 
 def predict(model, records):
     return model.predict(rows(records), verbose=0)
-""",
-    "mlflow": """from pathlib import Path
-
-import mlflow.pyfunc
-import pandas
-
-
-def load(model_dir):
-    return mlflow.pyfunc.load_model(str(Path(model_dir) / {basename}))
-
-
-def predict(model, records):
-    answer = model.predict(pandas.DataFrame.from_records(records))
-    return answer.to_dict("records") if isinstance(answer, pandas.DataFrame) else list(answer)
 """,
     "blank": """from pathlib import Path
 

@@ -6,16 +6,18 @@ What a file is and who made it is told by the check's readers; nothing is loaded
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
 from builder.bundle.framework import read_framework
+from builder.bundle.model import Framework
 from builder.check.artifacts import read as reader
 from builder.check.artifacts.reading import Artifact as Told
 from builder.check.artifacts.reading import ModelFeatures
-from builder.scaffold.columns import Column, Intake, sklearn_intake
+from builder.scaffold.columns import MAX_CHOICES, Column, Intake, sklearn_intake
 from builder.scaffold.draft import Wanted
 from builder.scaffold.pickled import read_pickle
 from builder.scaffold.skops import KNOWN, TRUSTED, read_skops
@@ -30,10 +32,6 @@ _MAX_FEATURES = 10_000
 
 # The start of a format's name, and the script that serves it; "" where none can be written for it.
 _ADAPTERS = (
-    ("LightGBM", "lightgbm"),
-    ("CatBoost", "catboost"),
-    ("ONNX", "onnx"),
-    ("TorchScript", "torchscript"),
     ("Keras", "keras"),
     ("skops", "skops"),
     ("PyTorch", ""),
@@ -41,13 +39,7 @@ _ADAPTERS = (
     ("safetensors", ""),
     ("XGBoost binary", ""),
 )
-_IMPORTED = {
-    "lightgbm": ("numpy",),
-    "onnx": ("numpy",),
-    "keras": ("numpy",),
-    "skops": ("pandas",),
-    "pickle": ("joblib",),
-}
+_IMPORTED = {"keras": ("numpy",), "skops": ("pandas",), "pickle": ("joblib",)}
 """What a script imports beside the library that reads the model."""
 _OBJECTS = frozenset({"sklearn", "xgboost", "lightgbm", "catboost", "imblearn", "category_encoders"})
 """Libraries whose pickled objects have a ``predict`` over a table."""
@@ -97,8 +89,17 @@ def read_artifact(path: Path) -> Artifact | None:
         return _pickle(path, told, problem=reading.problem, main_classes=framework.main_classes)
     if not told.is_known:
         return None
-    if told.format.startswith("XGBoost") and framework.is_servable:
-        return _artifact(path, told, is_served=True, serving=())
+    if framework.is_servable:
+        served = _artifact(path, told, is_served=True, serving=())
+        if framework.framework is not Framework.SKLEARN:
+            return served
+        takes = served.intake.takes if served.intake else "features"
+        if takes == "features" and not served.untrusted:
+            named = served.intake is not None and served.intake.has_names
+            version = told.version_of("scikit-learn")
+            return replace(
+                served, serving=(_pandas(version, "the model was fitted on named columns"),) if named else ()
+            )
     adapter = next((adapter for start, adapter in _ADAPTERS if told.format.startswith(start)), None)
     if adapter is None:
         return None
@@ -110,7 +111,7 @@ def _artifact(
     path: Path, told: Told, *, serving: tuple[Wanted, ...], is_served: bool = False, adapter: str | None = None
 ) -> Artifact:
     wanted = tuple(_wanted(path.name, told))
-    intake = sklearn_intake(read_skops(path)) if adapter == "skops" else None
+    intake = sklearn_intake(read_skops(path)) if told.format.startswith("skops") else None
     return Artifact(
         path=path,
         format=told.format,
@@ -209,12 +210,26 @@ def _system_packages(wanted: tuple[Wanted, ...] | list[Wanted]) -> dict[str, str
 def _told_intake(told: ModelFeatures | None) -> Intake | None:
     if told is None:
         return None
-    if told.names:
-        return Intake(columns=tuple(Column(name=name) for name in told.names))
-    if told.count and told.count <= _MAX_FEATURES:
-        columns = tuple(Column(name=f"feature_{number}") for number in range(told.count))
-        return Intake(columns=columns, has_names=False)
-    return None
+    if not told.names and not (told.count and told.count <= _MAX_FEATURES):
+        return None
+    names = told.names or tuple(f"feature_{number}" for number in range(told.count or 0))
+    columns = tuple(
+        _category(name, told.categories[index], told.source) if index in told.categories else Column(name=name)
+        for index, name in enumerate(names)
+    )
+    return Intake(columns=columns, has_names=bool(told.names))
+
+
+def _category(name: str, values: tuple[Any, ...], source: str) -> Column:
+    """Return the column of a category; XGBoost's of which the values are not written are known by their numbers."""
+    kinds = {"string" if isinstance(value, str) else "number" for value in values}
+    if not values and source.startswith("feature_names"):
+        return Column(name=name, kind="integer")
+    return Column(
+        name=name,
+        kind=kinds.pop() if len(kinds) == 1 else "any" if kinds else "string",
+        choices=values if len(values) <= MAX_CHOICES else (),
+    )
 
 
 def _at_least(version: str, other: str) -> bool:

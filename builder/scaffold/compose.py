@@ -115,7 +115,7 @@ def write_adapter(draft: Draft, artifact: Artifact | None, basename: str, *, tru
     shown = artifact.format if artifact else "a model of a format that is not known"
     path = free(draft, "score.py")
     features = [column.name for column in intake.columns] if intake else []
-    needs_features = kind in ("onnx", "torchscript", "keras") and not features
+    needs_features = kind == "keras" and not features
     text = adapter_text(
         kind,
         what=f"{basename}: {shown}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+from builder.bundle.mlflow import MLMODEL
 from builder.bundle.parser import BUNDLE_FILE
 from builder.errors import UsageError
 from builder.scaffold.azure_ml import draft_azure, is_azure_deployment
@@ -12,7 +13,7 @@ from builder.scaffold.bento import draft_bento
 from builder.scaffold.cog import draft_cog
 from builder.scaffold.draft import DEFAULT_PYTHON, Draft
 from builder.scaffold.folder import draft_folder, find_models, find_script
-from builder.scaffold.mlflow import MLMODEL, draft_mlflow
+from builder.scaffold.mlflow import draft_mlflow
 from builder.scaffold.model_file import draft_model_file
 from builder.scaffold.requests import read_csv_sample, read_json_sample
 from builder.scaffold.truss import draft_truss, is_truss

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from builder.bundle.json_schema import DIALECT
+from builder.bundle.mlflow import MLMODEL, read_inputs, signature_schema
 from builder.errors import UsageError
 from builder.scaffold.artifact import Artifact, read_artifact
 from builder.scaffold.columns import Column, Intake
@@ -19,10 +18,6 @@ from builder.scaffold.requests import as_json, first_record, read_json_sample
 from builder.scaffold.requirements import drop_brought
 from builder.scaffold.yaml_file import part, read_yaml, text, texts
 
-MLMODEL = "MLmodel"
-
-_TYPES = {"boolean": "boolean", "integer": "integer", "long": "integer", "float": "number", "double": "number",
-          "string": "string", "binary": "string", "datetime": "string"}  # fmt: skip
 # Where each flavor says its file is, and the version of its library.
 _FLAVORS = {
     "sklearn": ("pickled_model", "sklearn_version", "scikit-learn"),
@@ -64,9 +59,7 @@ def draft_mlflow(folder: Path, root: Path, *, source: str, sample: Any = None, s
     intake = artifact.intake if artifact else None
     if columns:
         intake = Intake(columns=columns)
-    if artifact is None:
-        write_adapter(draft, _pyfunc(folder), Path(draft.model or folder.name).name)
-    elif not artifact.is_served:
+    if artifact is not None and not artifact.is_served:
         trusted = texts(part(flavors, flavor or "").get("skops_trusted_types"))
         write_adapter(draft, _with(artifact, intake), artifact.path.name, trusted=trusted)
     drop_brought(draft)
@@ -119,12 +112,10 @@ def _use_pyfunc(draft: Draft, folder: Path, flavors: Mapping[str, Any]) -> None:
         draft.blank("scoring.script", f"{MLMODEL} has no python_function flavor, so MLflow cannot serve it either")
 
 
-def _pyfunc(folder: Path) -> Artifact:
-    wanted = (
-        Wanted(line="mlflow", why="loads the model"),
-        Wanted(line="pandas", why="score.py makes a data frame of the records"),
-    )
-    return Artifact(path=folder, format="MLflow model, served by its python_function", adapter="mlflow", wanted=wanted)
+_PYFUNC = (
+    Wanted(line="mlflow", why="loads the model by its python_function"),
+    Wanted(line="pandas", why="MLflow takes data frames"),
+)
 
 
 def _with(artifact: Artifact, intake: Intake | None) -> Artifact:
@@ -167,19 +158,14 @@ def _requirements(draft: Draft, folder: Path, told: Mapping[str, Any], *, only_v
     for wanted in other.requirements:
         draft.require(wanted.line, wanted.why)
     draft.left_behind += other.left_behind
-    for wanted in _pyfunc(folder).wanted:
+    for wanted in _PYFUNC:
         draft.require(wanted.line, wanted.why, is_guess=True)
     return python
 
 
 def _signature(told: Mapping[str, Any], draft: Draft) -> tuple[dict[str, Any] | None, tuple[Column, ...]]:
     """Return the schema of a record by the model's signature, and its columns; nothing where it has no names."""
-    try:
-        inputs = json.loads(str(told.get("inputs") or "null"))
-    except ValueError:
-        inputs = None
-    if not isinstance(inputs, list) or not inputs or not all(isinstance(one, dict) for one in inputs):
-        return None, ()
+    inputs = read_inputs(told)
     if any(one.get("type") == "tensor" and not one.get("name") for one in inputs):
         shape = part(inputs[0], "tensor-spec").get("shape")
         count = shape[1] if isinstance(shape, list) and len(shape) == 2 else None
@@ -187,31 +173,8 @@ def _signature(told: Mapping[str, Any], draft: Draft) -> tuple[dict[str, Any] | 
             return None, tuple(Column(name=f"feature_{number}") for number in range(count))
         draft.blank("schema.request", f"the signature is a tensor of shape {shape}; say what one record holds")
         return None, ()
-    names = [str(one.get("name")) for one in inputs if one.get("name") is not None]
-    if len(names) != len(inputs):
-        return None, ()
-    properties = {str(one["name"]): _property(one) for one in inputs}
-    required = [str(one["name"]) for one in inputs if one.get("required", not one.get("optional", False))]
-    schema = {
-        "$schema": DIALECT,
-        "title": draft.name,
-        "type": "object",
-        "additionalProperties": False,
-        "required": required,
-        "properties": properties,
-    }
-    return schema, tuple(Column(name=name) for name in names)
-
-
-def _property(one: Mapping[str, Any]) -> dict[str, Any]:
-    kind = one.get("type")
-    if kind == "array":
-        return {"type": "array", "items": _property(part(one, "items"))}
-    if kind == "object":
-        told = part(one, "properties")
-        return {"type": "object", "properties": {key: _property(part(told, key)) for key in told}}
-    found = _TYPES.get(str(kind))
-    return {"type": found} if found else {}
+    schema = signature_schema(told, title=draft.name)
+    return schema, tuple(Column(name=name) for name in schema["properties"]) if schema else ()
 
 
 def _example(draft: Draft, folder: Path, told: Mapping[str, Any]) -> tuple[Any, str | None]:

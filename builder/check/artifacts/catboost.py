@@ -19,7 +19,7 @@ def read_catboost(data: bytes) -> Artifact:
         table = _Table(data[8 : 8 + struct.unpack_from("<I", data, 4)[0]])
         form = table.text(0)
         information = {entry.text(0): entry.text(1) for entry in table.tables(2)}
-        names = _names(table)
+        names, categorical = _names(table)
     except (struct.error, UnicodeDecodeError, ValueError) as error:
         raise UnreadableError(f"the CatBoost model is damaged: {error}") from None
     if not form:
@@ -30,7 +30,12 @@ def read_catboost(data: bytes) -> Artifact:
     features = None
     if names:
         named = None if names == [str(index) for index in range(len(names))] or not all(names) else tuple(names)
-        features = ModelFeatures(names=named, count=len(names), source="features of the model")
+        features = ModelFeatures(
+            names=named,
+            count=len(names),
+            source="features of the model",
+            categories=dict.fromkeys(sorted(categorical), ()),
+        )
     return Artifact(
         format=f"CatBoost {form}",
         makers=(Maker(library="catboost", version=version, evidence="catboost_version_info of the model"),),
@@ -40,19 +45,22 @@ def read_catboost(data: bytes) -> Artifact:
     )
 
 
-def _names(table: _Table) -> list[str]:
-    """Names by position in the data: of float, categorical, text and embedding features alike."""
+def _names(table: _Table) -> tuple[list[str], set[int]]:
+    """Names by position in the data, of float and categorical features, and which of them are categorical."""
     trees = table.table(1)
     if trees is None:
-        return []
+        return [], set()
     found: dict[int, str] = {}
+    categorical: set[int] = set()
     # TModelTrees: CatFeatures 4, FloatFeatures 5; TFloatFeature: FlatIndex 2, FeatureId 4; TCatFeature: 1, 2.
     for field, position, name in ((_CATEGORICAL, 1, 2), (_FLOAT, 2, 4)):
         for feature in trees.tables(field):
             found[feature.integer(position)] = feature.text(name)
+            if field == _CATEGORICAL:
+                categorical.add(feature.integer(position))
     if sorted(found) != list(range(len(found))):
-        return []
-    return [found[index] for index in sorted(found)]
+        return [], set()
+    return [found[index] for index in sorted(found)], categorical
 
 
 _CATEGORICAL, _FLOAT = 4, 5

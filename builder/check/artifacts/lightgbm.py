@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
 from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, UnreadableError
 
 _HEADER = 1 << 22
@@ -37,6 +42,8 @@ def read_lightgbm(data: bytes) -> Artifact:
             features = ModelFeatures(names=None, count=len(names), source="max_feature_idx of the model")
     elif count is not None:
         features = ModelFeatures(names=None, count=count, source="max_feature_idx of the model")
+    if features is not None:
+        features = replace(features, categories=_categories(data, values))
     form = values.get("version", "")
     return Artifact(
         format=f"LightGBM text {form}".rstrip(),
@@ -45,3 +52,26 @@ def read_lightgbm(data: bytes) -> Artifact:
         features=features,
         facts={"lightgbm-format": form, "objective": values.get("objective", "").partition(" ")[0]},
     )
+
+
+_CODES = re.compile(r"-?\d+(?::-?\d+)*\Z")
+_CATEGORIES = b"\npandas_categorical:"
+_TAIL = 1 << 22
+
+
+def _categories(data: bytes, header: Mapping[str, str]) -> dict[int, tuple[str | int | float | bool, ...]]:
+    """Return the categories of the columns that were such in pandas: those the trees split by number, in order."""
+    _, found, written = data[-_TAIL:].rpartition(_CATEGORIES)
+    try:
+        lists = json.loads(written.split(b"\n", 1)[0]) if found else None
+    except (ValueError, RecursionError):
+        return {}
+    infos = header.get("feature_infos", "").split()
+    places = [index for index, info in enumerate(infos) if _CODES.match(info)]
+    if not isinstance(lists, list) or len(lists) != len(places):
+        return {}
+    return {
+        place: tuple(value for value in values if isinstance(value, str | int | float))
+        for place, values in zip(places, lists, strict=True)
+        if isinstance(values, list)
+    }

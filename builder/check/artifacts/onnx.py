@@ -8,6 +8,8 @@ from mmap import mmap
 from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, UnreadableError
 
 _MOST_FIELDS = 1 << 20
+_STRING = 8
+"""TensorProto.DataType."""
 _PRODUCERS = {
     "skl2onnx": "skl2onnx",
     "pytorch": "torch",
@@ -37,6 +39,7 @@ def read_onnx(data: bytes | mmap) -> Artifact:
     version, producer, producer_version = 0, "", ""
     operators: dict[str, int] = {}
     inputs: list[tuple[str, int | None]] = []
+    text: set[str] = set()
     for number, value in _fields(data, 0, len(data)):
         if number == 1 and isinstance(value, int):
             version = value
@@ -45,7 +48,7 @@ def read_onnx(data: bytes | mmap) -> Artifact:
         elif number == 3:
             producer_version = _text(data, value)
         elif number == 7 and isinstance(value, tuple):
-            inputs = _inputs(data, value)
+            inputs, text = _inputs(data, value)
         elif number == 8 and isinstance(value, tuple):
             domain, opset = "", 0
             for inner, part in _fields(data, *value):
@@ -63,22 +66,31 @@ def read_onnx(data: bytes | mmap) -> Artifact:
         format=f"ONNX, IR {version}, " + ", ".join(f"{name} {number}" for name, number in sorted(operators.items())),
         makers=makers,
         needs=("onnxruntime|onnxruntime-gpu|onnx",),
-        features=_features(inputs),
+        features=_features(inputs, text),
         facts=facts,
     )
 
 
-def _features(inputs: list[tuple[str, int | None]]) -> ModelFeatures | None:
+def _features(inputs: list[tuple[str, int | None]], text: set[str]) -> ModelFeatures | None:
     if len(inputs) == 1:
         name, width = inputs[0]
         return ModelFeatures(names=None, count=width, source=f"input {name} of the graph") if width else None
     if inputs and all(width in (None, 1) for _, width in inputs):
-        return ModelFeatures(names=tuple(name for name, _ in inputs), count=len(inputs), source="inputs of the graph")
+        return ModelFeatures(
+            names=tuple(name for name, _ in inputs),
+            count=len(inputs),
+            source="inputs of the graph",
+            categories={index: () for index, (name, _) in enumerate(inputs) if name in text},
+        )
     return None
 
 
-def _inputs(data: bytes | mmap, graph: tuple[int, int]) -> list[tuple[str, int | None]]:
-    """Return each input of a graph that is no initializer, with the size of its last dimension where it is fixed."""
+def _inputs(data: bytes | mmap, graph: tuple[int, int]) -> tuple[list[tuple[str, int | None]], set[str]]:
+    """Return each input of a graph that is no initializer, with the size of its last dimension where it is fixed.
+
+    Beside them, the names of those that are text.
+    """
+    text: set[str] = set()
     found: dict[str, int | None] = {}
     weights: set[str] = set()
     for number, value in _fields(data, *graph):
@@ -91,8 +103,17 @@ def _inputs(data: bytes | mmap, graph: tuple[int, int]) -> list[tuple[str, int |
                     name = _text(data, part)
                 elif inner == 2 and isinstance(part, tuple):
                     width = _width(data, part)
+                    text |= {name} if _is_text(data, part) else set()
             found[name] = width
-    return [(name, width) for name, width in found.items() if name not in weights]
+    return [(name, width) for name, width in found.items() if name not in weights], text
+
+
+def _is_text(data: bytes | mmap, kind: tuple[int, int]) -> bool:
+    """TypeProto.tensor_type.elem_type is STRING."""
+    for number, value in _fields(data, *kind):
+        if number == 1 and isinstance(value, tuple):
+            return any(inner == 1 and part == _STRING for inner, part in _fields(data, *value))
+    return False
 
 
 def _width(data: bytes | mmap, kind: tuple[int, int]) -> int | None:

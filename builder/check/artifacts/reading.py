@@ -28,6 +28,8 @@ class ModelFeatures:
     """How many; None when the file does not say."""
     source: str
     """Where it is written, for people: ``feature_names_in_ of sklearn.pipeline.Pipeline``."""
+    categories: Mapping[int, tuple[str | int | float | bool, ...]] = field(default_factory=dict)
+    """Which are categories or text, by position, and what they may be; nothing where the file does not say what."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

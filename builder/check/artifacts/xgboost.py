@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, UnreadableError
@@ -67,7 +68,38 @@ def _features(learner: Mapping[str, Any]) -> ModelFeatures | None:
     written = parameters.get("num_feature") if isinstance(parameters, Mapping) else None
     count = int(written) if isinstance(written, str) and written.isdecimal() and len(written) < 12 else None
     if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
-        return ModelFeatures(names=tuple(names), count=len(names), source="feature_names of the model")
+        source = "feature_names of the model"
+        return ModelFeatures(names=tuple(names), count=len(names), source=source, categories=_categories(learner))
     if isinstance(names, Numbers) or count is None or count == 0:
         return None
     return ModelFeatures(names=None, count=count, source="num_feature of the model")
+
+
+def _categories(learner: Mapping[str, Any]) -> dict[int, tuple[str | int | float | bool, ...]]:
+    """Return the categories of categorical features, which models have since 3.1 where they were trained on a frame."""
+    types = learner.get("feature_types")
+    if not isinstance(types, list):
+        return {}
+    booster = learner.get("gradient_booster")
+    inner = booster.get("gbtree", booster) if isinstance(booster, Mapping) else {}
+    model = inner.get("model") if isinstance(inner, Mapping) else None
+    cats = model.get("cats") if isinstance(model, Mapping) else None
+    encoded = cats.get("enc") if isinstance(cats, Mapping) else None
+    found: dict[int, tuple[str | int | float | bool, ...]] = {}
+    for index, kind in enumerate(types):
+        if kind == "c":
+            written = encoded[index] if isinstance(encoded, list) and index < len(encoded) else None
+            found[index] = _values(written) if isinstance(written, Mapping) else ()
+    return found
+
+
+def _values(written: Mapping[str, Any]) -> tuple[str | int | float | bool, ...]:
+    values, offsets = written.get("values"), written.get("offsets")
+    if not isinstance(values, list) or not all(isinstance(value, int | float) for value in values):
+        return ()
+    if offsets is None:
+        return tuple(values)
+    if not isinstance(offsets, list) or not all(type(one) is int for one in (*offsets, *values)):
+        return ()
+    text = bytes(int(value) % 256 for value in values)
+    return tuple(text[start:end].decode("utf-8", "replace") for start, end in pairwise(offsets))

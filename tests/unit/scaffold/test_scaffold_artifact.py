@@ -42,21 +42,36 @@ def test_a_model_older_than_numpy_2_keeps_numpy_1() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "adapter", "line"),
+    ("name", "line"),
     [
-        ("lightgbm-4.6.0.txt", "lightgbm", "lightgbm"),
-        ("catboost-1.2.10.cbm", "catboost", "catboost==1.2.10"),
-        ("skl2onnx.onnx", "onnx", "onnxruntime"),
-        ("torch-2.13.0-script.pt", "torchscript", "torch"),
-        ("sklearn-1.7.2-pipeline.skops", "skops", "skops==0.16.0"),
-        ("xgboost-3.2.0.joblib.xz", "pickle", "xgboost-cpu==3.2.0"),
+        ("lightgbm-4.6.0.txt", "lightgbm"),
+        ("catboost-1.2.10.cbm", "catboost==1.2.10"),
+        ("skl2onnx.onnx", "onnxruntime"),
+        ("torch-2.13.0-script.pt", "torch"),
+        ("torch-2.13.0-exported.pt2", "torch==2.13.0"),
+        ("sklearn-1.7.2-pipeline.skops", "skops==0.16.0"),
     ],
 )
-def test_a_format_the_image_does_not_serve_gets_a_script(name: str, adapter: str, line: str) -> None:
+def test_a_format_the_image_serves_needs_no_script(name: str, line: str) -> None:
     artifact = read_artifact(FIXTURES / name)
     assert artifact is not None
-    assert artifact.adapter == adapter
+    assert artifact.is_served
+    assert artifact.adapter is None
     assert line in lines(FIXTURES / name)
+
+
+def test_a_pickle_of_another_library_gets_a_script() -> None:
+    artifact = read_artifact(FIXTURES / "xgboost-3.2.0.joblib.xz")
+    assert artifact is not None
+    assert artifact.adapter == "pickle"
+    assert "xgboost-cpu==3.2.0" in lines(FIXTURES / "xgboost-3.2.0.joblib.xz")
+
+
+def test_categories_of_a_model_are_text_in_its_schema() -> None:
+    artifact = read_artifact(FIXTURES / "catboost-1.2.10.cbm")
+    assert artifact is not None
+    assert artifact.intake is not None
+    assert {column.name: column.kind for column in artifact.intake.columns}["plan"] == "string"
 
 
 @pytest.mark.parametrize("name", ["torch-2.13.0-state.pt", "weights.safetensors"])

@@ -117,7 +117,7 @@ def test_any_other_mlflow_model_is_served_by_mlflow_from_its_whole_folder(tmp_pa
     assert "--into" in (refused.value.hint or "")
     _, bundle = init(tmp_path / "risk" / "model", into=tmp_path / "risk")
     assert bundle.model.path == "model"
-    assert bundle.scoring.script == "score.py"
+    assert bundle.scoring.contract is Contract.NONE
     assert "mlflow==3.1.0" in bundle.environment.requirements
     assert bundle.environment.python == "3.13"
 
