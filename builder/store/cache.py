@@ -15,7 +15,7 @@ from typing import Any
 
 from builder.oci.digest import Digest
 from builder.store.blobs import store_faults
-from builder.store.lease import Lease, oldest_lease, standing_still
+from builder.store.lease import Lease, forget_ended, oldest_lease, standing_still
 from builder.store.records import Records
 from builder.store.tree import remove_tree
 
@@ -95,6 +95,7 @@ def prune(
     Safe while others build: what they used since they began stays, and each thing is looked at once more, while nobody
     can begin to use it, right before it is removed. ``lease`` is this process's own.
     """
+    forget_ended(root)
     began = oldest_lease(root, besides=lease)
     entries = survey(root)
     chosen = choose(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_PREFIX = "lease-"
+_FOLDER = "leases"
 
 
 class Lease:
@@ -21,7 +21,7 @@ class Lease:
 
     def __init__(self, root: Path) -> None:
         self._descriptor = -1
-        self._path = root / "aside" / f"{_PREFIX}{time.time_ns()}-{secrets.token_hex(4)}"
+        self._path = root / _FOLDER / f"{time.time_ns()}-{secrets.token_hex(4)}"
         with suppress(OSError), standing_still(root, fcntl.LOCK_SH):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -54,13 +54,22 @@ def standing_still(root: Path, mode: int) -> Iterator[None]:
 def oldest_lease(root: Path, *, besides: Lease | None = None) -> int | None:
     """Return since when the longest-working other process works with the store, in nanoseconds since 1970."""
     began = []
-    for path in (root / "aside").glob(f"{_PREFIX}*"):
+    for path in (root / _FOLDER).glob("*"):
         if besides is not None and path == besides._path:  # noqa: SLF001 - its own kind
             continue
         with suppress(OSError, ValueError):
             if _is_held(path):
-                began.append(int(path.name.removeprefix(_PREFIX).partition("-")[0]))
+                began.append(int(path.name.partition("-")[0]))
     return min(began, default=None)
+
+
+def forget_ended(root: Path) -> None:
+    """Remove the marks of processes that were killed."""
+    with suppress(OSError), standing_still(root, fcntl.LOCK_EX):
+        for path in (root / _FOLDER).glob("*"):
+            with suppress(OSError):
+                if not _is_held(path):
+                    path.unlink()
 
 
 def _is_held(path: Path) -> bool:

@@ -167,6 +167,9 @@ def test_a_lease_ends_with_its_process_however_that_ends(store: BlobStore) -> No
         assert oldest_lease(store.root) is not None
         process.communicate()
     assert oldest_lease(store.root) is None
+    assert list((store.root / "leases").iterdir())
+    prune(store.root, unused_since=0, keep=None)
+    assert not list((store.root / "leases").iterdir())
 
 
 def test_the_oldest_of_several_leases_counts(store: BlobStore) -> None:
