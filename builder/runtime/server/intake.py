@@ -35,6 +35,7 @@ class Reader:
         self.names = tuple(feature.name for feature in features)
         """The features the schema names, in its order; none when there is no schema, or one of whole bodies."""
         self.features = dict(zip(self.names, features, strict=True))
+        self._is_closed = bool(self.names) and (bundle.request_schema or {}).get("additionalProperties") is False
         self._record_schema = bundle.request_schema if self._per_record else None
         self._read_row: ReadRow | None = None
 
@@ -91,6 +92,8 @@ class Reader:
         """Return the records of a table whose columns have names, checked, numbers that JSON does not know included."""
         self.refuse_bodies()
         records = make_records(names, rows, self.features)
+        if not records:
+            self._check_columns(names, place)
         unspeakable = list(find_not_finite(records, place))
         if unspeakable:
             raise refuse_faults(self._join_faults(unspeakable, records, place))
@@ -110,6 +113,21 @@ class Reader:
         for index, row in enumerate(rows):
             self._check_length(row, join_path(place, [index]))
         return self.take_table(self.names, rows, place)
+
+    def _check_columns(self, names: Sequence[str], place: str) -> None:
+        """Refuse columns that no record could have, where there is no record to show it."""
+        missing = [name for name, feature in self.features.items() if feature.required and name not in names]
+        unknown = [name for name in names if name not in self.features] if self._is_closed else []
+        faults = [
+            Fault(field, None, rule, f"{quote(field)} {what}.")
+            for found, rule, what in (
+                (missing, "required", "is required, but is missing"),
+                (unknown, "additionalProperties", "is not a known field"),
+            )
+            for field in (join_path(place, [name]) for name in found)
+        ]
+        if faults:
+            raise refuse_faults(faults)
 
     def refuse_bodies(self) -> None:
         """Refuse when whole bodies are described, for which there is no honest way to check records."""

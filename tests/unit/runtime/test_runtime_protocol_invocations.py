@@ -110,6 +110,13 @@ def test_the_error_is_mlflows_with_the_sentence_and_every_fault(desk: Desk) -> N
         ({"dataframe_split": {"columns": None, "data": []}}, [("dataframe_split.columns", "type")]),
         ({"inputs": {"age": [1, 2], "income": [1]}}, [("inputs.income", "length")]),
         ({"inputs": "x"}, [("inputs", "type")]),
+        (
+            {"inputs": {"age": [], "plan": [], "more": []}},
+            [
+                ("inputs.income", "required"),
+                ("inputs.more", "additionalProperties"),
+            ],
+        ),
         (b"{", [("", "json")]),
     ],
 )
