@@ -80,13 +80,13 @@ def predict(model, records):
         os.write(2, b"\\x00\\xff\\x1ejunk\\n")
         subprocess.run(["sh", "-c", "echo from a program"], check=True)
         threading.Thread(target=lambda: 1 / 0, name="the thread").start()
-        time.sleep(0.1)
+        time.sleep(1)
     if what == "linger":
         threading.Thread(target=linger).start()
     if what == "pool":
         pool.submit(print, "from the pool again").result()
     if what == "slow":
-        time.sleep(0.5)
+        time.sleep(3)
     if what == "huge":
         print("x" * 1_000_000)
     if what == "flood":
@@ -122,7 +122,7 @@ def lines_of(service: Service, request_id: str) -> list[dict[str, Any]]:
 
 def test_every_word_of_the_author_carries_its_request(service: Service) -> None:
     ask(service, "everything", "r-everything")
-    service.find_log(message="the thread ended: ZeroDivisionError")
+    service.find_log(20, message="the thread ended: ZeroDivisionError")
     lines = lines_of(service, "r-everything")
     told = {(line["logger"], line["message"]) for line in lines}
     assert told >= {
@@ -161,14 +161,14 @@ def test_what_is_said_while_loading_belongs_to_no_request(service: Service) -> N
 def test_a_thread_stays_with_the_request_that_started_it_and_a_pool_goes_on_to_the_next(service: Service) -> None:
     ask(service, "linger", "r-linger")
     ask(service, "pool", "r-pool")
-    assert service.find_log(message="outlives its request")["request_id"] == "r-linger"
+    assert service.find_log(20, message="outlives its request")["request_id"] == "r-linger"
     assert service.find_log(message="from the pool again")["request_id"] == "r-pool"
 
 
 def test_the_lines_of_a_batch_name_all_its_requests(service: Service) -> None:
     threads = [threading.Thread(target=ask, args=(service, "slow", "r-first"))]
     threads[0].start()
-    time.sleep(0.2)
+    wait_for(lambda: service.metric('kiln_workers{state="busy"}') == 1)
     threads += [threading.Thread(target=ask, args=(service, "none", f"r-batch-{number}")) for number in range(3)]
     for thread in threads[1:]:
         thread.start()
@@ -339,7 +339,7 @@ def test_a_collector_that_never_answers_delays_no_request_and_no_end(tmp_path: P
             assert service.metric("kiln_spans_dropped_total") >= 40
             started = time.monotonic()
             assert service.stop() == 0
-            assert time.monotonic() - started < 6
+            assert time.monotonic() - started < 30
 
 
 def test_nothing_of_the_export_is_loaded_unless_it_is_asked_for(tmp_path: Path) -> None:

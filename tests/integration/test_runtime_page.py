@@ -22,6 +22,7 @@ from tests.support.browser import browser
 
 __all__ = ["browser"]
 
+expect.set_options(timeout=60_000)  # a shared machine may stall anything
 BAIT = "<script>window.caught=1</script><img src=x onerror=window.caught=1>'\"&{{data}}${1}"
 SCRIPT = """
 import time
@@ -94,7 +95,7 @@ class Visit:
     def __init__(self, browser: Browser, url: str, **options: Any) -> None:
         self.url = url
         self.context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(60_000)
         self.page: Page = self.context.new_page()
         self.asked: list[str] = []
         self.said: list[str] = []
@@ -478,7 +479,7 @@ def test_a_model_that_is_loading_is_said_to_be_and_then_ready(tmp_path: Path, vi
         service_is_up(service)
         seen = visit(service)
         expect(seen.page.locator("#state")).to_have_text("loading")
-        expect(seen.page.locator("#state")).to_have_text("ready", timeout=15_000)
+        expect(seen.page.locator("#state")).to_have_text("ready")
 
 
 def service_is_up(service: Service) -> None:
@@ -516,6 +517,33 @@ def test_a_script_of_azure_s_gets_the_body_as_it_is_typed(tmp_path: Path, visit:
         field(seen, "Request body").fill("fail")
         assert seen.score() == "500"
         expect(seen.page.locator("#faults")).to_contain_text("An unexpected error occurred in scoring script")
+
+
+SAGEMAKER = """
+import json
+
+def model_fn(model_dir):
+    return 2
+
+def input_fn(body, content_type):
+    return json.loads(body)
+
+def predict_fn(data, model):
+    return {"predictions": [data["a"] * model]}
+
+def output_fn(prediction, accept):
+    return json.dumps(prediction), "application/json"
+"""
+
+
+def test_a_script_of_sagemaker_s_is_asked_at_its_own_path(tmp_path: Path, visit: Open) -> None:
+    with running(make(tmp_path, SAGEMAKER, schema=None, sample={"a": 4}, contract="sagemaker")) as service:
+        seen = visit(service)
+        assert seen.score() == "200"
+        assert seen.answer() == {"predictions": [8]}
+        assert seen.page.locator("#predictions .value").inner_text() == "8"
+        assert seen.curl()[1].endswith("/invocations")
+        expect(seen.page.locator(".byline")).to_contain_text("as SageMaker calls it")
 
 
 def test_a_sample_that_is_not_json_is_text(tmp_path: Path, visit: Open) -> None:

@@ -12,6 +12,16 @@ POOLS = frozenset({"concurrent.futures.thread", "multiprocessing.pool"})
 """Whose threads outlive what they were started for."""
 
 
+def run_and_tell(thread: threading.Thread, run: Callable[[], None]) -> None:
+    """Run a thread to its end, and have what it raises told while its context still holds."""
+    try:
+        run()
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - as a thread of Python's own does
+        threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, thread)))
+
+
 def follow_threads() -> None:
     """Have every thread, and every call handed to a thread pool, run in the context it was begun in.
 
@@ -26,7 +36,7 @@ def follow_threads() -> None:
 
             def run_in_context() -> None:
                 del self.run
-                context.run(run)
+                context.run(run_and_tell, self, run)
 
             self.run = run_in_context  # type: ignore[method-assign]
         start(self)

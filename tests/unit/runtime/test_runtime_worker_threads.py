@@ -44,7 +44,16 @@ go.set()
 for thread in threads:
     thread.join()
 assert found == {"thread": "one", "own class": "one"}, found
+told = []
+threading.excepthook = lambda args: told.append((args.thread.name, repr(args.exc_value), name()))
+go.clear()
+enter(Scope([("four", None)]))
+thread = threading.Thread(target=lambda: go.wait() and 1 / 0, name="late")
+thread.start()
 enter(NOTHING)
+go.set()
+thread.join()
+assert told == [("late", "ZeroDivisionError('division by zero')", "four")], told
 assert pool.submit(name).result() == old_pool.apply(name) == name() == ""
 """
 
