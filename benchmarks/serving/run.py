@@ -1,6 +1,6 @@
 """Measure our service beside the others: requests per second, latency, memory, start, and what malformed bodies get.
 
-    .venv/bin/python benchmarks/serving/run.py             # everything: 15 minutes once environments are made
+    .venv/bin/python benchmarks/serving/run.py             # everything: 12 minutes once environments are made
     .venv/bin/python benchmarks/serving/run.py --quick     # our own service alone, under a minute
     .venv/bin/python benchmarks/serving/run.py modelkiln handwritten --models lr --seconds 2 --rounds 3
 
@@ -100,9 +100,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="our own service alone")
     parser.add_argument("--models", nargs="+", default=["lr", "rf"], choices=["lr", "rf"])
     parser.add_argument("--connections", nargs="+", type=int, default=[1, 16, 64])
-    parser.add_argument("--seconds", type=float, default=5, help="of each cell")
+    parser.add_argument("--seconds", type=float, default=4, help="of each cell")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--starts", type=int, default=2, help="further starts of each system, whose median is told")
+    parser.add_argument("--starts", type=int, default=1, help="further starts of each system, whose median is told")
     return parser.parse_args()
 
 
