@@ -15,6 +15,7 @@ from builder.check.pickle_machine import read_pickle
 from builder.check.pickle_reading import Event, PickleReading
 from builder.check.pickle_streams import Damage, Loader, Stream, find_streams, opened
 from builder.check.pickle_values import Buffer, Bytes, Global, Instance
+from builder.check.skops import DamagedSkopsError, is_skops, skops_globals
 from builder.check.subject import Subject
 
 UNSAFE = Rule(
@@ -78,7 +79,25 @@ def screen_bytes(buffer: Buffer, name: str, allowance: Allowance) -> Screening:
     """Follow every pickle in the bytes of a file of that name."""
     screening = Screening()
     _screen(find_streams(buffer, name), allowance, screening, 0)
+    if is_skops(buffer):
+        _screen_skops(buffer, allowance, screening)
     return screening
+
+
+def _screen_skops(buffer: Buffer, allowance: Allowance, screening: Screening) -> None:
+    """Judge the types a skops archive names, which the image loads with the consent to all of them."""
+    member = "schema.json"
+    try:
+        for found, refusal in skops_globals(buffer):
+            objections = allowance.judge([found])
+            if refusal is not None:
+                refused = Objection(judgement=Judgement.REFUSED, offset=0, subject=str(found), reason=refusal)
+                objections = iter([refused])
+            screening.objections.extend(
+                (member, objection) for objection in objections if (member, objection) not in screening.objections
+            )
+    except DamagedSkopsError as error:
+        screening.damages.append(Damage(text=str(error), member=member))
 
 
 def _screen(streams: Iterable[Stream | Damage], allowance: Allowance, screening: Screening, depth: int) -> None:
