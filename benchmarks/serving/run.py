@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -55,6 +56,7 @@ model = joblib.load(sys.argv[1] + "/model.joblib")
 
 def main() -> int:
     arguments = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing that was started is left behind
     if shutil.which("wrk") is None:
         sys.exit("wrk is needed: as root, apt-get install wrk")
     quick = ["modelkiln"] if arguments.quick else []
