@@ -41,6 +41,11 @@ class Terminal:
         """True when what is said may hold colours."""
         return self._colour
 
+    @property
+    def is_person(self) -> bool:
+        """True when a person looks."""
+        return self._is_tty
+
     def say(self, text: str) -> None:
         """Print one line."""
         if not self._quiet:

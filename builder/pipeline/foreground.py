@@ -38,10 +38,12 @@ def run_in_foreground(
 ) -> None:
     """Run the image hardened, its service at 127.0.0.1:``port``, and show what it prints until it ends or Ctrl-C.
 
+    The log is text where a person looks, else JSON; the page at ``/`` shows the image's ID.
     Once the service says that it is ready, so is said here, with its address. A port in use is a HostError; a
     container that ends by itself with another code than 0 is an EngineError.
     """
-    options = RunOptions(memory=bundle.resources.memory, cpu=bundle.resources.cpu, uid=_UID)
+    env = {"KILN_IMAGE": str(image.image_id), **({"KILN_LOG": "text"} if terminal.is_person else {})}
+    options = RunOptions(memory=bundle.resources.memory, cpu=bundle.resources.cpu, uid=_UID, env=env)
     terminal.say(f"starting {bundle.name} {bundle.version} on {runner.name}")
     instance, close = _start(runner, image, options, port)
     # Only these two ask the instance anything while it runs: Ctrl-C must not come between a question and its answer.

@@ -84,8 +84,8 @@ class Says(io.StringIO):
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Container, Says], str]:
-    def run(container: Container, stream: Says) -> str:
-        monkeypatch.setattr(NamespaceRunner, "start", lambda *_: container)
+    def run(container: Container, stream: Says, start: Callable[..., Container] | None = None) -> str:
+        monkeypatch.setattr(NamespaceRunner, "start", start or (lambda *_: container))
         run_in_foreground(
             NamespaceRunner(BlobStore(tmp_path)),
             IMAGE,
@@ -133,6 +133,23 @@ def test_a_container_that_ends_by_itself_with_an_error_is_one(run: Callable[[Con
 
 def test_a_container_that_ends_well_ends_the_run(run: Callable[[Container, Says], str]) -> None:
     assert "done\n" in run(Container(["done\n"], code=0), Says())
+
+
+@pytest.mark.parametrize(("person", "log"), [(True, {"KILN_LOG": "text"}), (False, {})])
+def test_a_person_reads_text_and_the_page_knows_its_image(
+    run: Callable[..., str], monkeypatch: pytest.MonkeyPatch, person: bool, log: dict[str, str]
+) -> None:
+    given: list[RunOptions] = []
+    stream = Says()
+    monkeypatch.setattr(stream, "isatty", lambda: person)
+    container = Container([], code=0)
+
+    def start(*arguments: object) -> Container:
+        given.extend(each for each in arguments if isinstance(each, RunOptions))
+        return container
+
+    run(container, stream, start)
+    assert given[0].env == {"KILN_IMAGE": str(IMAGE.image_id), **log}
 
 
 def test_a_lost_container_is_the_error_that_was_met(
