@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from builder.oci.config import ImageConfig
 from builder.oci.descriptor import Descriptor
 from builder.oci.digest import Digest
-from builder.oci.manifest import ImageManifest
+from builder.oci.manifest import ImageIndex, ImageManifest
 from builder.oci.media_type import ManifestFormat, MediaType
 
 
@@ -69,3 +69,11 @@ class Image:
             config=self.config_descriptor,
             layers=tuple(layer.descriptor for layer in self.layers),
         )
+
+
+def index_of(images: Sequence[Image], manifest_format: ManifestFormat) -> ImageIndex:
+    """Return what names the images of several platforms in one dialect."""
+    manifests = (
+        replace(image.manifest(manifest_format).descriptor, platform=image.config.platform) for image in images
+    )
+    return ImageIndex(manifests=tuple(manifests), media_type=MediaType.OCI_INDEX.converted(manifest_format))

@@ -106,3 +106,9 @@ class ImageIndex:
         if self.annotations:
             out["annotations"] = dict(self.annotations)
         return canonical_json(out)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """The descriptor of this index's own bytes."""
+        content = self.encode()
+        return Descriptor(media_type=self.media_type, digest=Digest.of(content), size=len(content))

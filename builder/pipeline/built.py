@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from builder.oci.digest import Digest
-from builder.oci.image import Image
+from builder.oci.image import Image, index_of
+from builder.oci.manifest import ImageIndex
 from builder.oci.media_type import ManifestFormat
 
 
@@ -40,8 +41,9 @@ class Built:
 
     @property
     def pinned_reference(self) -> str:
-        """The reference with the digest of the manifest that is pushed by default."""
-        return f"{self.reference}@{self.images[0].manifest(ManifestFormat.DOCKER).descriptor.digest}"
+        """The reference with the digest of the manifest, or index of platforms, that is pushed by default."""
+        pushed = self.images[0].manifest(ManifestFormat.DOCKER) if len(self.images) == 1 else self._index()
+        return f"{self.reference}@{pushed.descriptor.digest}"
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -61,8 +63,12 @@ class Built:
             "timings": dict(self.timings),
         }
         if len(described) > 1:
+            out["index_digest"] = str(self._index().descriptor.digest)
             out["platforms"] = described
         return out
+
+    def _index(self) -> ImageIndex:
+        return index_of(self.images, ManifestFormat.DOCKER)
 
     def _describe(self, number: int) -> dict[str, Any]:
         image = self.images[number]

@@ -40,8 +40,9 @@ class BuiltBefore:
 
     @property
     def pinned_reference(self) -> str:
-        """The reference with the digest of the manifest that is pushed by default."""
-        return f"{self.document['reference']}@{self.document['manifest_digest']}"
+        """The reference with the digest of the manifest, or index of platforms, that is pushed by default."""
+        pushed = self.document.get("index_digest", self.document["manifest_digest"])
+        return f"{self.document['reference']}@{pushed}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``kiln build --json`` printed."""

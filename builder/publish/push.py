@@ -15,8 +15,8 @@ from typing import Any
 from builder.errors import Fault, PublishRefusedError, RegistryError, StoreError, UsageError
 from builder.host.trace import span
 from builder.oci.digest import Digest
-from builder.oci.image import Image
-from builder.oci.manifest import ImageIndex, ImageManifest
+from builder.oci.image import Image, index_of
+from builder.oci.manifest import ImageManifest
 from builder.oci.media_type import ManifestFormat, MediaType
 from builder.oci.platform import Platform
 from builder.oci.reference import Reference
@@ -256,16 +256,14 @@ def _documents(
 ) -> tuple[_Document, ...]:
     """Return what is to be written, in order; the last one takes the version tag."""
     documents: list[_Document] = []
-    entries = []
     for image in images:
         manifest = image.manifest(manifest_format)
         documents.append(
             _Document(tag=image_tag(version, image.image_id), content=manifest.encode(), media_type=manifest.media_type)
         )
-        entries.append(replace(manifest.descriptor, platform=image.config.platform))
     if not is_index:
         return (*documents, replace(documents[0], tag=version))
-    index = ImageIndex(manifests=tuple(entries), media_type=MediaType.OCI_INDEX.converted(manifest_format))
+    index = index_of(images, manifest_format)
     return (*documents, _Document(tag=version, content=index.encode(), media_type=index.media_type))
 
 

@@ -53,8 +53,27 @@ def test_a_layout_holds_both_dialects_of_an_image(store: BlobStore, tmp_path: Pa
 def test_several_platforms_have_their_own_names(store: BlobStore, tmp_path: Path) -> None:
     images = [synthetic_image(store, "a"), synthetic_image(store, "b", platform=ARM64)]
     write_layout(store, images, tmp_path / "layout", tag="1")
-    assert set(names(tmp_path / "layout")) == {"1-amd64", "1-amd64-docker", "1-arm64", "1-arm64-docker"}
+    own = {"1-amd64", "1-amd64-docker", "1-arm64", "1-arm64-docker"}
+    assert set(names(tmp_path / "layout")) == {*own, "1", "1-docker"}
     assert image_in(tmp_path / "layout", "1-arm64") == str(images[1].image_id)
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("1", ""), ("1-docker", "-docker")])
+def test_several_platforms_are_an_index_under_the_version(
+    store: BlobStore, tmp_path: Path, name: str, suffix: str
+) -> None:
+    images = [synthetic_image(store, "a"), synthetic_image(store, "b", platform=ARM64)]
+    layout = tmp_path / "layout"
+    write_layout(store, images, layout, tag="1")
+    found = names(layout)
+    content = (layout / "blobs" / "sha256" / found[name].removeprefix("sha256:")).read_bytes()
+    assert str(Digest.of(content)) == found[name]
+    index = json.loads(content)
+    assert "index" in index["mediaType"] or "manifest.list" in index["mediaType"]
+    assert {entry["platform"]["architecture"]: entry["digest"] for entry in index["manifests"]} == {
+        "amd64": found[f"1-amd64{suffix}"],
+        "arm64": found[f"1-arm64{suffix}"],
+    }
 
 
 def test_a_layout_replaces_the_one_that_was_there(store: BlobStore, tmp_path: Path) -> None:
