@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -183,6 +184,21 @@ def tell(ours: Seen, theirs: Seen) -> str:
     if ours.body != theirs.body:
         lines += [f"ours: {ours.body[:3000]!r}", f"theirs: {theirs.body[:3000]!r}"]
     return "\n".join(lines)
+
+
+@pytest.mark.parametrize("version", ["2", "2.0", "3", "3.0", "3.1", "9"])
+@pytest.mark.parametrize("script", ["decorated", "standard"])
+def test_the_schemas_of_decorators_are_told_as_azure_ml_tells_them(pairs: Pairs, script: str, version: str) -> None:
+    case = Case(script=script, name="", method="GET", path=f"/swagger.json?version={version}")
+    theirs, ours = (ask(port, case) for port in pairs.start(script))
+    assert ours.status == theirs.status
+    told, wanted = json.loads(ours.body), json.loads(theirs.body)
+    if ours.status == 404:
+        assert told["message"] == wanted["message"]
+        return
+    told, wanted = (each.get("definitions") or each["components"]["schemas"] for each in (told, wanted))
+    for name in ("ServiceInput", "ServiceOutput"):
+        assert told[name] == wanted[name]
 
 
 def test_every_known_difference_is_in_the_reference() -> None:

@@ -27,6 +27,8 @@ FAILED = "x-ms-run-function-failed"
 EXECUTION = "x-ms-run-fn-exec-ms"
 RUN_FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
 INTERNAL = "An unexpected internal error occurred. Check the logs for more info."
+DESCRIBE = "describe"
+"""In place of a method: the server asks what a decorated script says of its input and output."""
 MARGIN = 0.05
 """Part of the time limit by which ``run`` is interrupted before the server would replace the worker."""
 
@@ -74,6 +76,8 @@ class AzureScorer:
 
     def _answer(self, request_id: str, request: RawRequest) -> RawAnswer:
         self._journal.requests = (request_id,)
+        if request.method == DESCRIBE:
+            return make_answer(200, json.dumps(self.describe()).encode(), ())
         try:
             with self._web.open(request):
                 return self._call(request)

@@ -17,7 +17,7 @@ from ..intake import check_content_type, parse_body
 from ..message import JSON, LONGEST_ID, Headers, Request, Response, is_printable, to_json
 from ..protocol import Dialect, Intake, Route, Service
 from ..work import TIMED_OUT
-from . import own
+from . import azure_swagger, own
 from .raw import make_payload, make_response
 
 IDS = frozenset({"x-request-id", "x-ms-request-id"})
@@ -31,6 +31,8 @@ def routes(service: Service) -> Iterable[Route]:
     dialect = service.passing = make_dialect(service)
     for pattern, methods in (("/score", ("POST", "GET", "OPTIONS")), ("/predict", ("POST",))):
         yield Route(methods=methods, pattern=pattern, does=dialect, fail=dialect.fail, operation="score_azure")
+    swagger = azure_swagger.make_dialect(service, dialect.fail)
+    yield Route(methods=("GET",), pattern="/swagger.json", does=swagger, fail=dialect.fail, operation="swagger")
 
 
 def make_dialect(service: Service) -> Dialect:
