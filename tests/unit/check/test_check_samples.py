@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from bundle_subjects import NAMES, XGBOOST, loud, read_example, read_subject, write_files
 
 from builder.check.finding import Finding
-from builder.check.intake import foresee_refusal, parse
+from builder.check.intake import ROUTES, foresee_refusal, parse, speaks_platform
 from builder.check.samples import find_samples
 from builder.runtime.server.failure import RefusedError
 from tests.support.dialects import make_desk
@@ -78,6 +79,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "a refusal of NaN": {"request": "odd.json", "expect": {"status": 400}},
     "a refusal of a type": {"request": "odd.csv", "expect": {"status": 415}},
     "no such route": {"path": "/nowhere", "expect": {"status": 404}},
+    "a route of a platform": {"path": "/v2/models/churn/infer", "request": {"inputs": []}, "expect": {"status": 400}},
+    "another one": {"path": "/invocations", "content_type": "text/csv", "request": "odd.csv"},
     "an answer": {"expect": {"body": {"predictions": [{"label": "stays", "score": 0.5}]}}},
     "a part of the answer": {"expect": {"subset": {"$.predictions[0].label": "leaves"}}},
     "a score": {"expect": {"subset": {"$.predictions[0].score": 0.25}}},
@@ -199,6 +202,16 @@ def test_refusals_are_those_of_the_server(contract: str, scope: str, has_schema:
             except RefusedError as error:
                 status = error.failure.status
             assert (refusal and refusal.status) == status, (body, content_type)
+
+
+def test_the_routes_of_platforms_are_those_the_server_scores_on() -> None:
+    desk = make_desk({
+        "name": "churn", "version": "1", "scoring": {"contract": "none", "script": None}, "model": {"path": "/m"},
+    })  # fmt: skip
+    patterns = {route.pattern for route in desk.service.routes if "POST" in route.methods}
+    for pattern in patterns:
+        path = re.sub(r"\{\w+\}", "x", pattern)
+        assert speaks_platform(path) != (path in ROUTES), path
 
 
 def test_what_is_nested_too_deeply_is_a_value_error() -> None:
