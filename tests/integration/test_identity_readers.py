@@ -15,6 +15,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+import referencing
+import referencing.jsonschema
 
 from builder.compare.contents import contents_of
 from builder.compare.opened import OpenedImage
@@ -23,7 +25,7 @@ from tests.support import oci_schemas
 from tests.support.disorder import layout_of
 from tests.support.docker_registry import docker_registry
 from tests.support.kiln import EXAMPLES, Kiln, copy_example
-from tests.support.packages import program
+from tests.support.packages import file_of, program
 
 pytestmark = [pytest.mark.engine]
 
@@ -93,6 +95,54 @@ def test_every_document_of_a_layout_is_what_the_specification_says(layouts: dict
             assert path.stat().st_size == blob["size"]
             named.add(path.name)
     assert {path.name for path in (layout / "blobs" / "sha256").iterdir()} == named
+
+
+@pytest.fixture(scope="module")
+def published() -> dict[str, jsonschema.Draft4Validator]:
+    """The schemas the specification publishes, as Debian packages them."""
+    package = "golang-github-opencontainers-image-spec-dev"
+    folder = Path(file_of(package, "/image-spec/schema/defs.json")).parent
+    schemas = {path.name: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    draft = referencing.jsonschema.DRAFT4
+    registry: referencing.Registry[Any] = referencing.Registry()
+    for name, schema in schemas.items():
+        resource = referencing.Resource.from_contents(schema, default_specification=draft)
+        # They name each other by file, seen from addresses of one folder and of the folder above.
+        for above in ("", "https://opencontainers.org/schema/", "https://opencontainers.org/schema/image/"):
+            registry = registry.with_resource(above + name, resource)
+    return {name: jsonschema.Draft4Validator(schema, registry=registry) for name, schema in schemas.items()}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_document_of_a_layout_is_what_the_published_schemas_say(
+    layouts: dict[str, Path], published: dict[str, jsonschema.Draft4Validator], name: str
+) -> None:
+    layout = layouts[name]
+    published["image-layout-schema.json"].validate(json.loads((layout / "oci-layout").read_text()))
+    index = json.loads((layout / "index.json").read_text())
+    published["image-index-schema.json"].validate(index)
+    for entry in index["manifests"]:
+        published["content-descriptor.json"].validate(entry)
+        manifest = read(layout, entry["digest"])
+        published["image-manifest-schema.json"].validate(manifest)
+        for part in (manifest["config"], *manifest["layers"]):
+            published["content-descriptor.json"].validate(part)
+        published["config-schema.json"].validate(read(layout, manifest["config"]["digest"]))
+
+
+def test_the_published_schemas_would_tell(published: dict[str, jsonschema.Draft4Validator]) -> None:
+    """They refuse what is wrong: a schema whose references lead nowhere refuses nothing."""
+    descriptor = {"mediaType": "application/x", "digest": f"sha256:{'0' * 64}", "size": 1}
+    published["content-descriptor.json"].validate(descriptor)
+    for wrong in ({"size": "1"}, {"digest": "sha256"}, {"mediaType": "no type"}):
+        with pytest.raises(jsonschema.ValidationError):
+            published["content-descriptor.json"].validate(descriptor | wrong)
+        with pytest.raises(jsonschema.ValidationError):
+            published["image-manifest-schema.json"].validate(
+                {"schemaVersion": 2, "config": descriptor | wrong, "layers": [descriptor]}
+            )
+    with pytest.raises(jsonschema.ValidationError):
+        published["config-schema.json"].validate({"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers"}})
 
 
 def test_skopeo_copies_it_byte_for_byte_through_a_registry(layout: Path, tmp_path: Path) -> None:
