@@ -119,8 +119,8 @@ class Everyone:
         folder = scratch(shop.home, "hand-heavy")
         self.big_hand = hand_written(engine, folder, models, bytecode=False, big=shop.gibibyte)
         self.big_hand.project.reset()
-        for one in self.hand:
-            one.prepare()
+        for hand in self.hand:
+            hand.prepare()
         self.torch = None
         self.generated: list[Generated] = []
         self.peers: list[Peer] = []
