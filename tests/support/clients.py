@@ -49,11 +49,11 @@ class Client:
     python: Path
     docker_host: str
 
-    def run(self, *arguments: object, code: int = 0, limit: float = 240, **variables: str) -> Any:
+    def run(self, *arguments: object, code: int = 0, limit: float = 480, **variables: str) -> Any:
         """Run its script and return what it prints last, as JSON."""
         return json.loads(self.run_text(*arguments, code=code, limit=limit, **variables).strip().splitlines()[-1])
 
-    def run_text(self, *arguments: object, code: int = 0, limit: float = 240, **variables: str) -> str:
+    def run_text(self, *arguments: object, code: int = 0, limit: float = 480, **variables: str) -> str:
         done = subprocess.run(
             [str(self.python), str(SCRIPTS / f"{self.name}_client.py"), *map(str, arguments)],
             env=self.make_environment(**variables),
