@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from builder.bundle.document import Document, show_path
-from builder.bundle.yaml_document import read_document
 from builder.check.distributions import normalised
 from builder.check.finding import Place
 from builder.check.subject import Subject
@@ -51,6 +50,8 @@ def requirement_place(subject: Subject, name: str | None = None) -> Place:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, _stamp: tuple[int, int]) -> Document:
+    from builder.bundle.yaml_document import read_document  # noqa: PLC0415 - only to place a finding
+
     return read_document(path.read_bytes(), name=BUNDLE_FILE)
 
 

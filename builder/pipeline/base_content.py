@@ -6,12 +6,10 @@ Read from the names of files in layers and packages, and remembered for each lay
 from __future__ import annotations
 
 import re
-import tarfile
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from builder.base.deb import unpack_deb
 from builder.base.model import LockedDeb
 from builder.oci.image import Layer
 from builder.store.blobs import BlobStore
@@ -54,6 +52,8 @@ def read_base_content(layers: Iterable[Layer], debs: Iterable[LockedDeb], store:
         key = {"version": _VERSION, "deb": deb.digest.hex}
         known = records.get(key)
         if known is None:
+            from builder.base.deb import unpack_deb  # noqa: PLC0415 - only for a package that is new
+
             known = _facts(entry.path for entry in unpack_deb(deb, store).entries)
             records.put(key, known)
         libraries |= set(known["libraries"])
@@ -62,6 +62,8 @@ def read_base_content(layers: Iterable[Layer], debs: Iterable[LockedDeb], store:
 
 
 def _layer_paths(layer: Layer, store: BlobStore) -> list[str] | None:
+    import tarfile  # noqa: PLC0415 - as above
+
     try:
         with tarfile.open(store.path(layer.descriptor.digest), "r:*") as archive:
             return archive.getnames()

@@ -20,7 +20,6 @@ from builder.lock.model import Lock
 from builder.oci.platform import Platform
 from builder.pipeline import stages
 from builder.pipeline.base_content import BaseContent, read_base_content
-from builder.pipeline.drift import locked_but_for_the_model
 from builder.pipeline.fetching import fetch_locked
 from builder.pipeline.workshop import Workshop
 from builder.store.records import Records
@@ -38,6 +37,8 @@ def check(workshop: Workshop, path: Path, *, platforms: Sequence[Platform] = (),
     try:
         lock: Lock | None = stages.locked(workshop, bundle, inventory)[0]
     except LockDriftError as drift:
+        from builder.pipeline.drift import locked_but_for_the_model  # noqa: PLC0415 - brings all that locking takes
+
         lock = locked_but_for_the_model(bundle, inventory)
         if lock is None:
             facts = "; ".join(fault.fact for fault in drift.faults)
