@@ -355,13 +355,9 @@ def swagger(parts: Parts) -> Node:
     enum = ["2", "2.0", "3", "3.0", "3.1"]
     query = {"name": "version", "in": "query", "schema": {"type": "string", "enum": enum, "default": "2"}}
     answer = parts.answer("The document in that version of OpenAPI.", {"type": "object"})
-    told = asking(parts, "Azure ML", "What Azure ML's tools read", answer, **parts.failures(404))
+    of_script = parts.scoring() if parts.service.bundle.contract == "azure" else {}  # what its decorators say is asked
+    told = asking(parts, "Azure ML", "What Azure ML's tools read", answer, **of_script, **parts.failures(404))
     return {**told, "parameters": [query]}
-
-
-def allow(parts: Parts) -> Node:
-    """Describe an OPTIONS request."""
-    return score_raw(parts)
 
 
 OPERATIONS: dict[str, Describe] = {
