@@ -60,6 +60,9 @@ class Unpacker:
 
     def feed(self, data: bytes) -> Iterator[tuple[Any, ...]]:
         """Yield every message that is now complete."""
+        if not self._buffer and len(data) >= HEADER.size and HEADER.unpack_from(data)[0] == len(data) - HEADER.size:
+            yield marshal.loads(memoryview(data)[HEADER.size :])  # noqa: S302 - one whole message, as mostly
+            return
         self._buffer += data
         while len(self._buffer) >= HEADER.size:
             (length,) = HEADER.unpack_from(self._buffer)

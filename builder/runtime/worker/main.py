@@ -28,7 +28,7 @@ from .spans import attach
 from .streaming import Stream
 from .threads import follow_threads
 
-READ_SIZE = 1 << 20
+READ_SIZE = 1 << 18
 
 
 def prepare(bundle: Bundle, places: Places, journal: Journal) -> Scorer:
