@@ -204,7 +204,12 @@ def _python(maker: Maker, python: str) -> Iterator[Comparison]:
 
 
 _ONNX: dict[tuple[int, int], tuple[int, int, int]] = {
-    (1, 20): (21, 4, 10),
+    **dict.fromkeys(((1, minor) for minor in range(25, 32)), (26, 5, 13)),
+    (1, 24): (25, 5, 13),
+    (1, 23): (23, 5, 11),
+    (1, 22): (22, 5, 10),
+    (1, 21): (22, 5, 10),
+    (1, 20): (21, 5, 10),
     (1, 19): (21, 4, 10),
     (1, 18): (21, 4, 10),
     (1, 17): (20, 4, 9),
@@ -222,7 +227,10 @@ _ONNX: dict[tuple[int, int], tuple[int, int, int]] = {
     (1, 5): (12, 2, 7),
     (1, 4): (12, 2, 7),
 }
-"""Operator sets of ai.onnx and ai.onnx.ml, and the IR version, by release of ONNX Runtime (its compatibility page)."""
+"""Operator sets of ai.onnx and ai.onnx.ml, and the IR version, by release of ONNX Runtime.
+
+To 1.19 by its compatibility page; from 1.20 to 1.31 as tried with models of one node.
+"""
 
 
 def _onnx(artifact: Artifact, locked: Version) -> tuple[Fit, str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from builder.check.pickle_bounds import find_blank, find_pattern
 from builder.check.pickle_values import Bytes, Collection, Global, Instance, Mapping, OldText, Value
 
 
@@ -67,6 +68,14 @@ def _data(instance: Instance) -> str | None:
     ):
         return None
     return "it may only be given plain data"
+
+
+def _bytes(instance: Instance) -> str | None:
+    return find_blank(instance) or _data(instance)
+
+
+def _pattern(instance: Instance) -> str | None:
+    return _plain(instance) or find_pattern(instance)
 
 
 def _none_type(instance: Instance) -> str | None:
@@ -275,9 +284,8 @@ _NUMPY: Final = (
 )
 
 _STANDARD: Final = (
-    _grants(
-        "builtins", "set frozenset list dict tuple int float complex bytearray bytes bool str range", Use.CALLED, _data
-    )
+    _grants("builtins", "set frozenset list dict tuple int float complex bool str range", Use.CALLED, _data)
+    | _grants("builtins", "bytearray bytes", Use.CALLED, _bytes)
     | _grants("builtins", "slice", Use.CALLED)
     | _grants("builtins", "object", Use.CALLED, _plain)
     | _grants("builtins", "type", Use.CALLED, _none_type)
@@ -297,7 +305,7 @@ _STANDARD: Final = (
     | _grants("pathlib", "PurePath PurePosixPath PureWindowsPath Path PosixPath", Use.CALLED, _plain)
     | _grants("pathlib._local", "PurePath PurePosixPath PureWindowsPath Path PosixPath", Use.CALLED, _plain)
     | _grants("random", "Random", Use.CALLED, _plain)
-    | _grants("re", "_compile", Use.CALLED, _plain)
+    | _grants("re", "_compile", Use.CALLED, _pattern)
     | _grants("types", "SimpleNamespace", Use.CALLED)
     | _grants("pytz", "_UTC _p", Use.CALLED, _plain)
 )

@@ -110,7 +110,11 @@ def test_onnx_is_compared_with_the_runtime_s_table() -> None:
     assert fits(model, {"onnxruntime": "1.1.0"})["onnxruntime"] is Fit.RISKY
     newer = Artifact(format="ONNX", facts={"onnx-ir": "11", "opset ai.onnx": "23"})
     assert fit(newer, "onnxruntime", "1.20.1") is Fit.IMPOSSIBLE
-    assert fit(newer, "onnxruntime", "1.30.0") is Fit.RISKY
+    assert fit(newer, "onnxruntime", "1.23.2") is Fit.SAME
+    assert fit(newer, "onnxruntime", "1.30.0") is Fit.SAME
+    newest = Artifact(format="ONNX", facts={"onnx-ir": "13", "opset ai.onnx": "27"})
+    assert fit(newest, "onnxruntime", "1.31.1") is Fit.IMPOSSIBLE
+    assert fit(newest, "onnxruntime", "1.99.0") is Fit.RISKY
 
 
 @pytest.mark.parametrize("library", ["catboost", "torch", "keras", "skops"])

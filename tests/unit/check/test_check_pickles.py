@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import struct
 import tarfile
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -320,3 +321,30 @@ def test_a_malformed_pickle_is_an_error_of_its_own(tmp_path: Path) -> None:
     subject = make_subject(tmp_path, files={"model/m.pkl": PLAIN[:-3]})
     (finding,) = find_pickles(subject)
     assert (finding.rule.id, finding.severity) == ("KILN302", Level.ERROR)
+
+
+class Made:
+    """Pickles as a call of anything."""
+
+    def __init__(self, function: object, *arguments: object) -> None:
+        self.made = function, arguments
+
+    def __reduce__(self) -> object:
+        return self.made
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "is_fine"),
+    [
+        (bytearray, (b"abc",), True),
+        (bytearray, (1000,), True),
+        (bytearray, (1 << 40,), False),
+        (bytes, (1 << 33,), False),
+        (re._compile, ("a+b", 32), True),  # type: ignore[attr-defined]
+        (re._compile, ("(a|b)" * 5000, 32), False),  # type: ignore[attr-defined]
+        (re._compile, ("a", 0x80), False),  # type: ignore[attr-defined]
+    ],
+)
+def test_plain_calls_are_allowed_within_bounds(function: object, arguments: tuple[object, ...], is_fine: bool) -> None:
+    content = pickle.dumps(Made(function, *arguments))
+    assert is_refused(look(content)) == (not is_fine)
