@@ -189,10 +189,11 @@ def describe(engine: Engine, seconds: float) -> dict[str, str]:
         ),
         platform.machine(),
     )
+    kernel = ".".join(platform.release().split(".")[:2])
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     return {
         "measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {seconds / 60:.0f} minutes in one run",
-        "machine": f"{os.cpu_count()} processors ({model}), {memory:.0f} GiB, Linux {platform.release()}",
+        "machine": f"{os.cpu_count()} processors ({model}), {memory:.0f} GiB, Linux {kernel}",
         "load when it ended": " ".join(f"{value:.1f}" for value in os.getloadavg()),
         "engine": f"Docker {engine.docker('version', '--format', '{{.Server.Version}}').strip()}",
         "kiln": f"{run([KILN, '--version']).stdout.strip()}, Python {platform.python_version()}",
