@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from builder.oci.digest import Digest
 from tests.support.kiln import ROOT, Kiln
 from tests.support.small import Home, own_home, small_bundle
 
@@ -92,9 +93,11 @@ def test_code_that_changed_takes_no_parser_no_template_and_no_client(own: tuple[
 
 
 def _append(name: str) -> Callable[[Path], None]:
+    """Return a change that was never made before."""
+
     def change(bundle: Path) -> None:
         with (bundle / name).open("a") as file:
-            file.write("\n")
+            file.write(f"# {os.urandom(8).hex()}\n")
 
     return change
 
@@ -153,6 +156,60 @@ def test_a_blob_the_store_lost_is_made_again(own: tuple[Kiln, Home], bundle: Pat
     assert CHANGED in said
     assert described["image_id"] == before["image_id"]
     assert (home.blobs / lost).exists()
+
+
+def _flip(path: Path) -> None:
+    """Put other bytes of the same size in a file's place; links to it elsewhere keep theirs."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+
+
+def _records(home: Home, kind: str) -> list[Path]:
+    return list((home.path / "store" / "records" / kind).iterdir())
+
+
+def _blobs_of(home: Home, kind: str) -> list[Path]:
+    kept = [json.loads(path.read_bytes())["value"] for path in _records(home, kind)]
+    names = [value.get("blob") or value["digest"].removeprefix("sha256:") for value in kept if isinstance(value, dict)]
+    return [home.blobs / name for name in names if (home.blobs / name).exists()]
+
+
+DAMAGED: dict[str, Callable[[Home, Path], list[Path]]] = {
+    "layers": lambda home, _: _blobs_of(home, "layers"),
+    "base layers": lambda home, _: _blobs_of(home, "bases"),
+    "bytecode": lambda home, _: _blobs_of(home, "bytecode"),
+    "records of layers": lambda home, _: _records(home, "layers"),
+    "records of bytecode": lambda home, _: _records(home, "bytecode"),
+    "hashes of files": lambda home, _: _records(home, "files"),
+    "verdicts on bundles": lambda home, _: _records(home, "bundle"),
+    "verdicts on locks": lambda home, _: _records(home, "locks"),
+    "Dockerfiles": lambda home, _: _records(home, "dockerfile"),
+    "copies in contexts": lambda home, _: _records(home, "context"),
+    "builds": lambda home, _: _records(home, "builds"),
+    "plans": lambda home, _: _records(home, "plans"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_whatever_is_damaged_in_the_store_the_image_is_the_same(
+    own: tuple[Kiln, Home], bundle: Path, kind: str
+) -> None:
+    kiln, home = own
+    before = json.loads((bundle / "build" / "image.json").read_text())
+    damaged = DAMAGED[kind](home, bundle)
+    for path in damaged:
+        _flip(path)
+    shutil.rmtree(bundle / "build")
+    described, _ = built(kiln, bundle)
+    assert described["layers"] == before["layers"]
+    assert described["image_id"] == before["image_id"]
+    for layer in described["layers"]:
+        content = (
+            bundle / "build" / "layout" / "blobs" / "sha256" / layer["digest"].removeprefix("sha256:")
+        ).read_bytes()
+        assert str(Digest.of(content)) == layer["digest"]
 
 
 def test_what_a_check_has_to_say_is_said_again(own: tuple[Kiln, Home], bundle: Path) -> None:
