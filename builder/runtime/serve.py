@@ -1,7 +1,7 @@
-"""Score over HTTP: bind, start the workers, and only then import the server.
+"""Score over HTTP: bind, start the first worker, and only then import the server.
 
 The port is bound before anything else is done, so that platforms which take "listening" for "alive" are content, and
-the workers import the author's code while the server imports its own.
+the first worker imports the author's code while the server imports its own.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def serve(arguments: list[str]) -> int:
         log_fatal(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
         return EXIT_CANNOT_BIND
     worker_environment = decide_worker_environment(bundle, settings)
-    spawned = [spawn_worker(worker_environment) for _ in range(settings.workers)]
+    spawned = [spawn_worker(worker_environment)]  # the others follow when this one has loaded
     sys.path.append(str(places.server_packages))
     main = importlib.import_module(f"{__package__}.server.main")
     return int(main.run(bundle, settings, listener, spawned, worker_environment))

@@ -183,12 +183,12 @@ class Pool:
             worker.send([work])
 
     def _open_up(self, worker: Worker) -> None:
+        """Let a worker begin. Only now the others are started: they would only have kept the first from its cores."""
         worker.state = IDLE
-        failures, self._failures = self._failures, 0
-        if failures:
-            while len(self.workers) + self._missing < self._settings.workers:
-                self._replace_later(0)
+        self._failures = 0
         self._dispatch_soon()
+        while len(self.workers) + self._missing < self._settings.workers:
+            self._replace_later(0)
 
     def worker_failed(self, worker: Worker, traceback: str) -> None:
         """Say why; the process ends by itself and is then replaced."""
