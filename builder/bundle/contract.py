@@ -36,6 +36,8 @@ def read_contract(source: bytes, *, name: str, python: str) -> ContractReading:
     ``with``; what is defined there must be callable as the contract calls it.
     """
     minor = int(python.partition(".")[2])
+    if source[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return _broken(name, "script is UTF-16 text, which Python does not read; save it as UTF-8", want="UTF-8")
     try:
         tree = _parse(source, name, minor)
     except SyntaxError as error:

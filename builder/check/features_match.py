@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import difflib
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from builder.bundle.json_schema import subschemas
 from builder.bundle.model import Bundle, SchemaScope
 from builder.check.intake import WRAPPERS
 from builder.check.schema_parts import find_items, follow, is_array
+from builder.check.trees import parse_source
 
 _GENERIC = re.compile(r"(?:f|x|column_?|feature_?|col_?|var_?)?\d+|Column_\d+", re.IGNORECASE)
 _RENAMING = frozenset({"rename", "columns", "lower", "upper", "get_dummies", "set_axis", "add_prefix", "add_suffix"})
@@ -75,9 +75,7 @@ def words_of_code(sources: Mapping[str, bytes]) -> tuple[frozenset[str], bool]:
     words: set[str] = set()
     for content in sources.values():
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tree = ast.parse(content)
+            tree = parse_source(content)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return frozenset(), True
         for node in ast.walk(tree):

@@ -12,6 +12,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from builder.check.trees import parse_source
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Difference:
@@ -67,7 +69,7 @@ def imported_roots(sources: Iterable[bytes]) -> set[str]:
     found: set[str] = set()
     for source in sources:
         try:
-            tree = ast.parse(source)
+            tree = parse_source(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         for node in ast.walk(tree):

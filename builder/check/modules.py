@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from builder.check.conditions import truth
+from builder.check.trees import parse_source
 
 _CATCHES_IMPORT_ERROR = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _PLAIN_DECORATORS = frozenset({"lru_cache", "cache", "wraps", "no_type_check", "overload", "contextmanager"})
@@ -82,7 +83,10 @@ def read_module(source: bytes, *, path: str, python: str) -> ModuleReading:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(source, filename=path, feature_version=(3, minor))
+            if minor == sys.version_info.minor:
+                tree = parse_source(source)
+            else:
+                tree = ast.parse(source, filename=path, feature_version=(3, minor))
         reader = _Reader(python)
         reader.visit(tree)
     except (RecursionError, MemoryError) as error:

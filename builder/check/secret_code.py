@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from builder.check.secret_patterns import is_random, is_sample
+from builder.check.trees import parse_text
 
 _NAME = re.compile(
     r"(?:^|[_\W])(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|account_?key|private_?key"
@@ -40,7 +41,7 @@ def find_hard_coded(text: str) -> Iterator[Literal]:
     if not any(word in lowered for word in _WORDS):
         return
     try:
-        tree = ast.parse(text)
+        tree = parse_text(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in ast.walk(tree):

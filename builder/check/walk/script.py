@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import warnings
 from dataclasses import dataclass
 from posixpath import dirname
 
 from builder.bundle.model import Contract, SchemaScope
 from builder.check.image_files import CODE_DIR, MODEL_DIR, ImageFiles
 from builder.check.subject import Subject
+from builder.check.trees import parse_source
 from builder.check.walk import request_values
 from builder.check.walk.annotations import read_taken
 from builder.check.walk.state import Frame, KeyUse, PathUse, State, WalkEnded, variables_of_image
@@ -127,12 +127,10 @@ class Walk(Statements):
 
     def _parse(self, path: str) -> ast.Module | None:
         if path not in self.state.trees:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                try:
-                    self.state.trees[path] = ast.parse(self.state.sources[path])
-                except (SyntaxError, ValueError, RecursionError, MemoryError):
-                    self.state.trees[path] = None
+            try:
+                self.state.trees[path] = parse_source(self.state.sources[path])
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                self.state.trees[path] = None
         return self.state.trees[path]
 
 

@@ -163,3 +163,11 @@ def test_a_dubious_escape_is_not_our_business() -> None:
 def test_any_text_is_read_or_refused(source: str) -> None:
     found = read(source)
     assert (found.contract is None) == bool(found.faults)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_a_script_in_utf_16_is_told_as_that(encoding: str) -> None:
+    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    (fault,) = read(mark + OURS.encode(encoding)).faults
+    assert "UTF-16" in fault.fact
+    assert fault.want == "UTF-8"
