@@ -201,6 +201,14 @@ def test_a_pipe_is_read_and_written(root: Path) -> None:
     assert json.loads(done.stderr.splitlines()[-1])["records"] == 2
 
 
+def test_errors_of_a_pipe_are_in_the_log(root: Path, tmp_path: Path) -> None:
+    source = write_lines(tmp_path / "in.jsonl", [{"a": 1}, {"a": "x"}])
+    done = run_entry(root, "batch", "--input", str(source), "--output", "-", "--on-error", "skip")
+    assert done.returncode == 0
+    assert f"{source}:2" in done.stderr
+    assert len(done.stdout.splitlines()) == 1
+
+
 def test_gzip_is_known_by_its_suffix_on_both_sides(root: Path, tmp_path: Path) -> None:
     with gzip.open(tmp_path / "in.jsonl.gz", "wt") as file:
         file.write('{"a": 1}\n{"a": 2}')

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ..server.logs import Log
 from .files import Source, find_format
 from .options import STANDARD, Options
 from .scoring import LOST_RECORD, Problem, Result
@@ -61,7 +62,9 @@ class Outputs:
         sources: Sequence[Source],
         response_schema: Mapping[str, Any] | None,
         environment: Mapping[str, str],
+        log: Log,
     ) -> None:
+        self._log = log
         form = decide_format(options, sources)
         self.path = decide_path(options, form)
         self.records = 0
@@ -129,6 +132,8 @@ class Outputs:
                 self._errors = AsideFile(self._errors_path)
             told = {"place": place, "kind": problem.kind, "error": problem.message, "faults": problem.faults}
             self._errors.stream.write(encode(told) + b"\n")
+        else:
+            self._log.write("warning", f"{place}: {problem.message}", kind=problem.kind, faults=problem.faults)
         most = self._options.max_errors
         if most is not None and self.failed > most:
             raise EndedError(

@@ -127,7 +127,7 @@ class Batch:
         options, loop = self._options, asyncio.get_running_loop()
         sources = find_sources(options.inputs, options.input_format)
         schema = self._bundle.document.get("schema") or {}
-        self.outputs = outputs = Outputs(options, sources, schema.get("response"), self._environment)
+        self.outputs = outputs = Outputs(options, sources, schema.get("response"), self._environment, self._log)
         batching = self._bundle.service.batching
         scorer = Scorer(inside, options.batch_size or (batching.max_size if batching.enabled else 1))
         rows = read_rows(
