@@ -7,12 +7,9 @@ from pathlib import Path
 
 from builder.bundle.model import Bundle, Inventory
 from builder.lock.files import write_lock
-from builder.lock.locker import lock_bundle
 from builder.lock.model import Lock
-from builder.lock.pins import changed_pins
 from builder.oci.platform import Platform
 from builder.pipeline import stages
-from builder.pipeline.bases import lock_base_of
 from builder.pipeline.fetching import choose_system_packages, fetch_locked
 from builder.pipeline.workshop import Workshop, server_requirements
 
@@ -30,6 +27,10 @@ def lock_inventoried(workshop: Workshop, bundle: Bundle, inventory: Inventory, *
     """
     if not upgrade and stages.take_model(workshop, bundle, inventory):
         return stages.locked(workshop, bundle, inventory)[0]
+    from builder.lock.locker import lock_bundle  # noqa: PLC0415 - resolvers and clients, for what has to be chosen
+    from builder.lock.pins import changed_pins  # noqa: PLC0415
+    from builder.pipeline.bases import lock_base_of  # noqa: PLC0415
+
     with workshop.terminal.step("base", f"base {bundle.environment.base}") as step:
         base = lock_base_of(bundle, workshop, step.note)
     with workshop.terminal.step("resolve", "resolve requirements") as step:
