@@ -97,8 +97,8 @@ def complete(
     contract = _take_script(draft, folder, script, is_called_by)
     use_freeze(draft, folder)
     drop_brought(draft)
-    if contract is Contract.AZURE:
-        tree = parse(folder / script) if is_called_by is None else None
+    if contract is not None and contract.reads_requests:
+        tree = parse(folder / script) if contract is Contract.AZURE and is_called_by is None else None
         add_body_requests(draft, tree, intake=intake, body=sample, sample_file=sample_file, schema=schema)
     else:
         record = first_record(sample) if sample is not None else None
