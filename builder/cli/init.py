@@ -39,4 +39,5 @@ def init(*, path: Path, into: Path | None, sample: Path | None, force: bool, as_
         return
     click.echo(made.draft.root / "bundle.yaml")
     if not made.draft.blanks:
-        terminal.say(f"next: kiln image {made.draft.root}")
+        step = "image" if pipeline.is_sound(made.draft.root) else "check"
+        terminal.say(f"next: kiln {step} {made.draft.root}")

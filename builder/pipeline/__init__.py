@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from builder.pipeline.readiness import checklist, checklist_table, require_complete
     from builder.pipeline.recipe import bundle_schema, image
     from builder.pipeline.runners import AUTO, RUNNERS
-    from builder.pipeline.scaffolding import init
+    from builder.pipeline.scaffolding import init, is_sound
     from builder.pipeline.testing import failure_of, run, test
     from builder.pipeline.verification import require_identical, verify
     from builder.pipeline.workshop import BUILDERS, NATIVE, open_workshop
@@ -48,6 +48,7 @@ __all__ = [
     "fetch",
     "image",
     "init",
+    "is_sound",
     "list_bases",
     "lock",
     "lock_base",
@@ -83,6 +84,7 @@ _HOMES = {
     "fetch": "locking",
     "image": "recipe",
     "init": "scaffolding",
+    "is_sound": "scaffolding",
     "list_bases": "base_recipe",
     "lock": "locking",
     "lock_base": "base_recipe",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from builder.bundle.parser import load_bundle
+from builder.errors import BundleError
 from builder.host.terminal import Terminal
 from builder.scaffold.forms import draft_bundle
 from builder.scaffold.write import Scaffolded, write_draft
@@ -28,3 +30,12 @@ def init(
         for note in notes:
             terminal.say(f"  {word:<9}  {note.at}: {note.text}")
     return made
+
+
+def is_sound(folder: Path) -> bool:
+    """Tell whether the bundle that was written is a valid one; what is wrong, ``kiln check`` names."""
+    try:
+        load_bundle(folder)
+    except BundleError:
+        return False
+    return True

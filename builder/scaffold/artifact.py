@@ -90,7 +90,9 @@ def read_artifact(path: Path) -> Artifact | None:
     if not told.is_known:
         return None
     if framework.is_servable:
-        served = _artifact(path, told, is_served=True, serving=())
+        is_torch = framework.framework is Framework.TORCH
+        serving = (Wanted(line="numpy", why="the image hands records to PyTorch by it"),) if is_torch else ()
+        served = _artifact(path, told, is_served=True, serving=serving)
         if framework.framework is not Framework.SKLEARN:
             return served
         takes = served.intake.takes if served.intake else "features"

@@ -48,6 +48,7 @@ def test_a_model_older_than_numpy_2_keeps_numpy_1() -> None:
         ("catboost-1.2.10.cbm", "catboost==1.2.10"),
         ("skl2onnx.onnx", "onnxruntime"),
         ("torch-2.13.0-script.pt", "torch"),
+        ("torch-2.13.0-script.pt", "numpy"),
         ("torch-2.13.0-exported.pt2", "torch==2.13.0"),
         ("sklearn-1.7.2-pipeline.skops", "skops==0.16.0"),
     ],
