@@ -171,7 +171,7 @@ def _records(home: Home, kind: str) -> list[Path]:
 
 
 def _blobs_of(home: Home, kind: str) -> list[Path]:
-    kept = [json.loads(path.read_bytes())["value"] for path in _records(home, kind)]
+    kept = [json.loads(path.read_bytes()).get("value") for path in _records(home, kind)]
     names = [value.get("blob") or value["digest"].removeprefix("sha256:") for value in kept if isinstance(value, dict)]
     return [home.blobs / name for name in names if (home.blobs / name).exists()]
 
