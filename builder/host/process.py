@@ -118,11 +118,13 @@ class Beside:
     """
 
     def __init__(self, work: Callable[[], Any]) -> None:
-        self._pipe, inner = os.pipe()
+        outer, inner = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
             _do_and_end(work, inner)
         os.close(inner)
+        self._pipe = os.fdopen(outer, "rb")
+        self._has_ended = False
 
     @staticmethod
     def is_safe() -> bool:
@@ -131,16 +133,21 @@ class Beside:
 
     def result(self) -> Any | None:
         """Wait for the end and return the result; None when there is none, whatever the reason."""
-        with os.fdopen(self._pipe, "rb") as pipe:
-            content = pipe.read()
-        _, status = os.waitpid(self._pid, 0)
+        content = self._pipe.read()
+        status = self._wait()
         return json.loads(content) if status == 0 else None
 
     def abandon(self) -> None:
-        """End the work without its result."""
-        os.close(self._pipe)
-        os.kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
+        """End the work without its result. Work that has ended is left alone."""
+        if not self._has_ended:
+            os.kill(self._pid, signal.SIGKILL)
+            self._wait()
+
+    def _wait(self) -> int:
+        self._pipe.close()
+        _, status = os.waitpid(self._pid, 0)
+        self._has_ended = True
+        return status
 
 
 def _do_and_end(work: Callable[[], Any], pipe: int) -> NoReturn:

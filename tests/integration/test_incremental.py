@@ -23,16 +23,19 @@ CHANGED, SAME = "something changed", "nothing changed"
 
 
 @pytest.fixture(scope="module")
-def own(kiln: Kiln, tmp_path_factory: pytest.TempPathFactory) -> tuple[Kiln, Home]:
-    return own_home(kiln, tmp_path_factory.mktemp("home") / "home")
-
-
-@pytest.fixture(scope="module")
 def locked(kiln: Kiln, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with its lock; not to be changed."""
     bundle = small_bundle(tmp_path_factory.mktemp("bundle") / "small")
     kiln("lock", bundle)
+    kiln("build", bundle)
     return bundle
+
+
+@pytest.fixture(scope="module")
+def own(kiln: Kiln, locked: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Kiln, Home]:
+    """The command with a store of its own, which has all that was fetched."""
+    del locked
+    return own_home(kiln, tmp_path_factory.mktemp("home") / "home")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -100,3 +101,40 @@ def test_a_companion_that_does_not_end_is_killed(tmp_path: Path) -> None:
 def test_a_companion_that_cannot_be_run_is_named(tmp_path: Path) -> None:
     with (tmp_path / "output").open("w+b") as output, pytest.raises(HostError, match="no-such-program"):
         Companion(["no-such-program"], output=output, descriptors=())
+
+
+def in_a_process_of_its_own(code: str) -> str:
+    """Run code where no other thread is, and return what it printed."""
+    prelude = "import os, sys, time\nfrom builder.host.process import Beside\n"
+    done = subprocess.run(
+        [sys.executable, "-c", prelude + code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout
+
+
+def test_work_beside_gives_its_result() -> None:
+    out = in_a_process_of_its_own(
+        "print(Beside.is_safe(), Beside(lambda: {'pid': os.getpid()}).result()['pid'] != os.getpid())"
+    )
+    assert out == "True True\n"
+
+
+def test_work_beside_that_fails_has_no_result_and_prints_nothing() -> None:
+    assert in_a_process_of_its_own("print(Beside(lambda: 1 / 0).result())") == "None\n"
+
+
+def test_what_work_beside_has_in_its_buffers_is_not_printed_twice() -> None:
+    assert in_a_process_of_its_own("print('once', end='')\nBeside(lambda: 1).result()") == "once"
+
+
+def test_work_beside_can_be_abandoned_at_any_time() -> None:
+    code = (
+        "one = Beside(lambda: time.sleep(60))\none.abandon()\none.abandon()\n"
+        "other = Beside(lambda: 1)\nother.result()\nother.abandon()\nprint('done')"
+    )
+    assert in_a_process_of_its_own(code) == "done\n"
+
+
+def test_a_process_with_threads_is_not_copied() -> None:
+    code = "import threading\nthreading.Thread(target=time.sleep, args=(0.5,)).start()\nprint(Beside.is_safe())"
+    assert in_a_process_of_its_own(code) == "False\n"
