@@ -129,6 +129,7 @@ class Pairs:
         self._folder = folder
         self._stack = contextlib.ExitStack()
         self._running = ""
+        self._started = 0
         self._ports = (0, 0)
 
     def start(self, name: str) -> tuple[int, int]:
@@ -138,7 +139,9 @@ class Pairs:
             script, _, more = name.partition("+")
             lent = SCHEMA_PACKAGES + (FLASK_PACKAGES if more == "flask" else ())
             path = SCRIPTS / f"{script}.py"
-            started = both(self._environment, path, self._folder / name, lent, **VARIABLES | SPECIAL.get(more, {}))
+            self._started += 1
+            folder = self._folder / f"{self._started}-{script}"
+            started = both(self._environment, path, folder, lent, **VARIABLES | SPECIAL.get(more, {}))
             self._ports = self._stack.enter_context(started)
             self._running = name
         return self._ports
