@@ -83,7 +83,7 @@ def make_parser() -> Parser:
         "--batch-size",
         type=int,
         metavar="N",
-        help="records in one call of the model; default: batching.max_size of the bundle",
+        help="records in one call of the model; default: 1024",
     )
     add(
         "--shard",

@@ -34,6 +34,9 @@ EXIT_LOAD_FAILED = 70
 EXIT_OUTPUT = 73
 EXIT_TEMPORARY = 75
 EXIT_CONFIGURATION = 78
+RECORDS_AT_ONCE = 1024
+"""Records in one call of the model, unless told otherwise; where nobody waits for an answer, few calls are fast."""
+BYTES_AT_ONCE = 4 << 20
 AHEAD = 2
 """Batches for each worker that are read or scored before the oldest is written."""
 
@@ -129,7 +132,8 @@ class Batch:
         schema = self._bundle.document.get("schema") or {}
         self.outputs = outputs = Outputs(options, sources, schema.get("response"), self._environment, self._log)
         batching = self._bundle.service.batching
-        scorer = Scorer(inside, options.batch_size or (batching.max_size if batching.enabled else 1))
+        usual = max(batching.max_size, RECORDS_AT_ONCE) if batching.enabled else 1
+        scorer = Scorer(inside, options.batch_size or usual)
         rows = read_rows(
             sources,
             options.shard,
@@ -185,5 +189,12 @@ class Batch:
 
 
 def take(rows: Iterator[Row], scorer: Scorer) -> list[Result]:
-    """Return the next batch, read and checked."""
-    return scorer.read(list(itertools.islice(rows, scorer.size)))
+    """Return the next batch, read and checked: as many rows as the model gets at once, fewer when they are long."""
+    batch: list[Row] = []
+    size = 0
+    for row in itertools.islice(rows, scorer.size):
+        batch.append(row)
+        size += len(row.body or b"")
+        if size >= BYTES_AT_ONCE:
+            break
+    return scorer.read(batch)
