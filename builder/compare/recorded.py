@@ -212,7 +212,7 @@ def _sample(sample: Mapping[str, Any] | None) -> tuple[SmokeTest, ...]:
             name="the sample",
             request=str(sample["body"]).encode(),
             content_type=sample["content_type"],
-            path="/",
+            path="/predict",  # any of the routes whose requests become samples
             expect=Expectation(status=200),
         ),
     )
