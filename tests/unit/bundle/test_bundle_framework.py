@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.bundle.framework import pickle_globals, read_framework
-from builder.bundle.model import Framework
+from builder.bundle.model import Flavor, Framework
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
@@ -148,3 +148,48 @@ def test_the_examples_real_models_are_told(model: str, framework: Framework) -> 
 @given(st.binary(max_size=200))
 def test_any_bytes_can_be_asked_for_globals(content: bytes) -> None:
     assert isinstance(pickle_globals(b"\x80\x04" + content), list)
+
+
+@pytest.mark.parametrize(
+    ("name", "framework", "is_servable"),
+    [
+        ("lightgbm-4.6.0.txt", Framework.LIGHTGBM, True),
+        ("catboost-1.2.10.cbm", Framework.CATBOOST, True),
+        ("skl2onnx.onnx", Framework.ONNX, True),
+        ("torch-2.13.0-script.pt", Framework.TORCH, True),
+        ("torch-2.13.0-exported.pt2", Framework.TORCH, True),
+        ("sklearn-1.7.2-pipeline.skops", Framework.SKLEARN, True),
+        ("torch-2.13.0-state.pt", Framework.CUSTOM, False),
+        ("weights.safetensors", Framework.CUSTOM, False),
+    ],
+)
+def test_models_of_other_libraries_are_told_by_their_bytes(
+    name: str, framework: Framework, *, is_servable: bool
+) -> None:
+    found = read_framework(Path(__file__).resolve().parents[2] / "fixtures" / "artifacts" / name)
+    assert (found.framework, found.is_servable) == (framework, is_servable)
+
+
+def test_a_damaged_archive_or_graph_is_nothing_that_is_served(tmp_path: Path) -> None:
+    for content in (b"PK\x03\x04nothing", b"\x08\x07\x12\xff\xff\xff\xff\x0f", b"\x08", b"\x08\x07:\x02\x0a\x00"):
+        (tmp_path / "m").write_bytes(content)
+        assert not read_framework(tmp_path / "m").is_servable
+
+
+def test_an_mlflow_folder_gives_its_flavor_and_its_schema(tmp_path: Path) -> None:
+    (tmp_path / "MLmodel").write_text(
+        "flavors:\n  python_function: {loader_module: mlflow.sklearn, predict_fn: predict_proba}\n"
+        "  sklearn: {pickled_model: model.pkl}\n"
+        "signature:\n"
+        '  inputs: \'[{"name": "a", "type": "integer"}, {"name": "b", "type": "string", "required": false}]\'\n'
+    )
+    assert read_framework(tmp_path).flavor is None
+    (tmp_path / "model.pkl").write_bytes(b"x")
+    found = read_framework(tmp_path)
+    assert (found.framework, found.is_servable) == (Framework.MLFLOW, True)
+    assert found.flavor == Flavor(name="sklearn", file="model.pkl", method="predict_proba")
+    assert found.schema is not None
+    assert found.schema["required"] == ["a"]
+    assert found.schema["properties"]["a"]["maximum"] == 2**31 - 1
+    (tmp_path / "MLmodel").write_text("flavors:\n  sklearn: {pickled_model: ../../etc/passwd}\n")
+    assert not read_framework(tmp_path).is_servable
