@@ -131,3 +131,17 @@ def judge(results: dict[str, Any]) -> list[str]:
                 over = cell["p50_ms"] - results["in_process"][model]["1"]
                 lines.append(f"{model}  1: {over:.3f} ms above predict in process (wanted 0.4 at most)")
     return lines
+
+
+def fill_page(page: str, results: dict[str, Any]) -> str:
+    """Return the page with its figures, which are all that follows the heading of that name, made anew."""
+    machine = results["machine"]
+    about = (
+        f"Measured on {machine['date']}: {machine['cores']} cores of {machine['cpu']}, shared with wrk; "
+        f"{results['seconds']:g} s for each cell. A cell is requests per second (beside the hand-written app), "
+        "then the median and the 99th percentile of the latency in milliseconds. "
+        "A plus at a status: the answer names the field that is wrong."
+    )
+    wanted = "\n".join(f"- {line}" for line in judge(results))
+    head = page.partition("## Figures")[0]
+    return f"{head}## Figures\n\n{about}\n\n{render(results)}\n### What is wanted, and what is there\n\n{wanted}\n"

@@ -1,6 +1,7 @@
 """Measure our service beside the others: requests per second, latency, memory, start, and what malformed bodies get.
 
     .venv/bin/python benchmarks/serving/run.py             # everything: 12 minutes once environments are made
+    .venv/bin/python benchmarks/serving/run.py --write     # and put the figures into docs/explanation
     .venv/bin/python benchmarks/serving/run.py --quick     # our own service alone, under a minute
     .venv/bin/python benchmarks/serving/run.py modelkiln handwritten --models lr --seconds 2 --rounds 3
 
@@ -27,10 +28,11 @@ from typing import Any
 
 from environments import ROOT, make_all, make_models
 from malformed import ask_malformed
-from report import judge, render
+from report import fill_page, judge, render
 from service import running
 from systems import System, find_systems
 
+PAGE = ROOT / "docs" / "explanation" / "benchmarks-serving.md"
 IN_PROCESS = """
 import json, statistics, sys, time
 import joblib, numpy
@@ -93,6 +95,8 @@ def main() -> int:
     (out / "serving.md").write_text(render(results))
     print(render(results))
     print("\n".join(judge(results)))
+    if arguments.write:
+        PAGE.write_text(fill_page(PAGE.read_text(), results))
     return 0
 
 
@@ -105,6 +109,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=4, help="of each cell")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--starts", type=int, default=1, help="further starts of each system, whose median is told")
+    parser.add_argument("--write", action="store_true", help=f"put the figures into {PAGE.relative_to(ROOT)}")
     return parser.parse_args()
 
 
@@ -174,6 +179,7 @@ def describe_machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "load": os.getloadavg(),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
 
 

@@ -61,7 +61,7 @@ class Running:
         finally:
             connection.close()
 
-    def wait_for_prediction(self, expected: Any, limit: float = 180) -> float:
+    def wait_for_prediction(self, expected: Any, limit: float = 300) -> float:
         """Return the seconds from the start to the first right prediction."""
         body = json.dumps(self.system.wrap(self.record)).encode()
         end = self.started + limit
