@@ -54,7 +54,13 @@ class Schedule:
             return
         print(f"{name}", file=sys.stderr)
         started = time.monotonic()
-        act()
+        try:
+            act()
+        except SystemExit as failure:  # one that cannot be run here is told, and ends nothing else
+            print(f"given up: {name}: {failure}", file=sys.stderr)
+            self._seconds[name] = float("inf")
+            self._after()
+            return
         self._seconds[name] = time.monotonic() - started
         print(f"{name} took {self._seconds[name]:.0f} s", file=sys.stderr)
         self._after()
