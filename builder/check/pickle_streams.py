@@ -220,7 +220,7 @@ def _without_ending(name: str) -> str:
 
 def _numpy_stream(buffer: Buffer, member: str | None) -> Iterator[Stream | Damage]:
     """Yield the pickle of an .npy file whose items are objects (numpy.lib.format, versions 1 to 3)."""
-    version = buffer[6]
+    version = buffer[6] if len(buffer) > 8 else 0
     width = 2 if version == 1 else 4
     start = 8 + width + int.from_bytes(buffer[8 : 8 + width], "little")
     header = bytes(buffer[8 + width : min(start, 1 << 20)])

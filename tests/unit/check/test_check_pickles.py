@@ -186,6 +186,12 @@ def test_an_npy_file_of_objects_is_searched() -> None:
     assert not is_refused(look(npy + program(object_array(text("a"))), "model.npy"))
 
 
+@pytest.mark.parametrize("length", range(6, 10))
+def test_an_npy_file_that_ends_in_its_header_is_damaged(length: int) -> None:
+    screening = look(b"\x93NUMPY\x01\x00\xff\xff"[:length], "model.npy")
+    assert "the header of the .npy data is damaged" in [damage.text for damage in screening.damages]
+
+
 def test_an_archive_and_a_pickle_in_one_file_are_refused() -> None:
     assert look(PLAIN + zipped({"data.pkl": PLAIN})).damages
 
