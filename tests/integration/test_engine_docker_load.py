@@ -102,7 +102,9 @@ def test_an_engine_that_holds_other_layers_under_the_id_is_a_digest_mismatch(
     image = image_with(image_store, "other layers")
     engine.load(image, image_store)
     inspect = engine._images.inspect_image
-    monkeypatch.setattr(engine._images, "inspect_image", lambda name: {**(inspect(name) or {}), "RootFS": {"Layers": ["sha256:no"]}})
+    monkeypatch.setattr(
+        engine._images, "inspect_image", lambda name: {**(inspect(name) or {}), "RootFS": {"Layers": ["sha256:no"]}}
+    )
     with pytest.raises(DigestMismatchError):
         engine.start(image, OPTIONS)
     with pytest.raises(DigestMismatchError) as caught:

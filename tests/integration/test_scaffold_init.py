@@ -40,7 +40,9 @@ def test_a_model_file_alone_becomes_a_tested_image(kiln: Kiln, tmp_path: Path, m
 
 
 @pytest.mark.parametrize("name", ["lightgbm-4.6.0.txt", "skl2onnx.onnx", "sklearn-1.7.2-pipeline.skops"])
-def test_a_real_model_of_a_format_becomes_a_tested_image_without_a_script(kiln: Kiln, tmp_path: Path, name: str) -> None:
+def test_a_real_model_of_a_format_becomes_a_tested_image_without_a_script(
+    kiln: Kiln, tmp_path: Path, name: str
+) -> None:
     shutil.copy(ARTIFACTS / name, tmp_path)
     assert kiln("init", tmp_path / name, "--json").json["fill_in"] == []
     fire(kiln, tmp_path)

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.bundle import yaml_document
-from builder.bundle.document import show_path
+from builder.bundle.document import Document, show_path
 from builder.bundle.yaml_document import read_document
 from builder.errors import BundleError
 
 
-def read(text: str | bytes) -> document.Document:
+def read(text: str | bytes) -> Document:
     return read_document(text.encode() if isinstance(text, str) else text, name="bundle.yaml")
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from builder.bundle.yaml_document import read_document
 from builder.bundle.faults import Faults, closest, shown
+from builder.bundle.yaml_document import read_document
 
 
 def make() -> Faults:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from builder.bundle.yaml_document import read_document
 from builder.bundle.faults import Faults
 from builder.bundle.files import BundleFiles
 from builder.bundle.model import SchemaScope
+from builder.bundle.yaml_document import read_document
 from builder.errors import Fault
 from builder.oci.entry import EntryKind
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from builder.bundle.yaml_document import read_document
 from builder.bundle.faults import Faults
 from builder.bundle.schema import bundle_schema, check_against_schema, schema_text
+from builder.bundle.yaml_document import read_document
 from builder.errors import Fault
 
 ROOT = Path(__file__).resolve().parents[3]

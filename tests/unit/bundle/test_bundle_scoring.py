@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from builder.bundle.yaml_document import read_document
 from builder.bundle.faults import Faults
 from builder.bundle.files import BundleFiles
 from builder.bundle.framework import ModelReading
 from builder.bundle.model import Contract, Framework
 from builder.bundle.scoring import read_model, read_scoring
+from builder.bundle.yaml_document import read_document
 
 OURS = "def load(d): ...\ndef predict(m, r): ...\n"
 KNOWN = ModelReading(framework=Framework.XGBOOST, format="XGBoost JSON", is_servable=True)

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from builder.bundle.yaml_document import read_document
 from builder.bundle.faults import Faults
 from builder.bundle.files import BundleFiles
 from builder.bundle.model import Contract, SmokeTest
 from builder.bundle.smoke_tests import read_smoke_tests, smoke_warnings
+from builder.bundle.yaml_document import read_document
 from builder.errors import Fault
 
 
