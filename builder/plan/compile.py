@@ -29,8 +29,8 @@ from builder.plan.model import (
     labels,
 )
 
-SIZEABLE_WHEEL = 1 << 20
-"""A wheel file of at least this many bytes gets a layer of its own."""
+SIZEABLE_WHEEL = 256 << 10
+"""A wheel file of at least this many bytes gets a layer of its own; the rest go out anew when one of them changes."""
 WHEEL_LAYER_BUDGET = 48
 """At most this many wheels do, largest first; engines allow 127 layers in all."""
 
@@ -135,7 +135,8 @@ def _dependency_layers(sources: tuple[WheelSource, ...]) -> tuple[PlannedLayer, 
         if source.wheel.name in own
     ]
     if small:
-        layers.append(_layer(Purpose.DEPENDENCIES, f"{len(small)} small dependencies", small))
+        title = f"{len(small)} small {'dependency' if len(small) == 1 else 'dependencies'}"
+        layers.append(_layer(Purpose.DEPENDENCIES, title, small))
     return tuple(layers)
 
 
