@@ -40,6 +40,8 @@ class Settings:
 
     host: str
     port: int
+    passed_over: tuple[str, ...]
+    """Variables that name another port than the one that won, as ``NAME=value``."""
     workers: int
     threads: int
     cores: int
@@ -81,6 +83,18 @@ def read_first(environment: Mapping[str, str], names: tuple[str, ...], default: 
     return default
 
 
+def find_passed_over(environment: Mapping[str, str], port: int) -> tuple[str, ...]:
+    """Return the variables that name another port than the chosen one; platforms set some of them unasked."""
+    given = {name: environment.get(name, "").strip() for name in PORT_NAMES}
+    return tuple(f"{name}={value}" for name, value in given.items() if value and value != str(port))
+
+
+def decide_timeout(environment: Mapping[str, str], default: float) -> float:
+    """Return the seconds a request may take: Azure ML's variable (milliseconds), MLflow's (seconds), the bundle's."""
+    seconds = read_number(environment, "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", default, least=0.001)
+    return read_number(environment, "SCORING_TIMEOUT_MS", seconds * 1000, least=1) / 1000
+
+
 def decide_settings(bundle: Bundle, environment: Mapping[str, str] | None = None) -> Settings:
     """Decide ports, workers, threads and limits; :class:`SettingError` names a variable that is wrong."""
     env = os.environ if environment is None else environment
@@ -88,10 +102,12 @@ def decide_settings(bundle: Bundle, environment: Mapping[str, str] | None = None
     cores = count_cores(bundle.cpu)
     workers = read_first(env, WORKER_NAMES, service.workers or cores)
     access_log = env.get("KILN_ACCESS_LOG", "on").strip().lower()
-    timeout = read_number(env, "SCORING_TIMEOUT_MS", service.request_timeout * 1000, least=1) / 1000
+    timeout = decide_timeout(env, service.request_timeout)
+    port = read_first(env, PORT_NAMES, 8080, least=0)
     return Settings(
         host=env.get("KILN_HOST") or "0.0.0.0",  # noqa: S104 - a container's port is reached from outside
-        port=read_first(env, PORT_NAMES, 8080, least=0),
+        port=port,
+        passed_over=find_passed_over(env, port),
         workers=workers,
         threads=max(1, cores // workers),
         cores=cores,

@@ -132,6 +132,9 @@ class Server:
             cores=self._settings.cores,
             pid=os.getpid(),
         )
+        if self._settings.passed_over:
+            others = ", ".join(self._settings.passed_over)
+            self._log.write("warning", f"listening on port {self._settings.port}, not where {others} says")
         sweeper = loop.create_task(self._sweep(gate))
         try:
             code = await self._stop

@@ -27,6 +27,12 @@ def test_the_port_comes_from_the_platform(environment: dict[str, str], port: int
     assert decide_settings(parse_bundle(make_document()), environment).port == port
 
 
+def test_variables_that_name_another_port_are_told() -> None:
+    given = {"PORT": "9000", "AIP_HTTP_PORT": "9001", "SAGEMAKER_BIND_TO_PORT": "9001"}
+    assert decide_settings(parse_bundle(make_document()), given).passed_over == ("PORT=9000",)
+    assert decide_settings(parse_bundle(make_document()), {"PORT": "9000"}).passed_over == ()
+
+
 def test_workers_default_to_cores_and_share_the_threads() -> None:
     alone = decide_settings(parse_bundle(make_document()), {})
     assert (alone.workers, alone.threads) == (4, 1)
@@ -38,6 +44,13 @@ def test_workers_default_to_cores_and_share_the_threads() -> None:
 def test_the_scoring_timeout_of_azure_is_heeded() -> None:
     decided = decide_settings(parse_bundle(make_document()), {"SCORING_TIMEOUT_MS": "1500"})
     assert (decided.request_timeout, decided.hold) == (1.5, 1.5)
+
+
+def test_the_timeout_of_mlflow_is_heeded_when_azure_has_none() -> None:
+    given = {"MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT": "7"}
+    assert decide_settings(parse_bundle(make_document()), given).request_timeout == 7
+    given["SCORING_TIMEOUT_MS"] = "1500"
+    assert decide_settings(parse_bundle(make_document()), given).request_timeout == 1.5
 
 
 @pytest.mark.parametrize(
