@@ -79,12 +79,9 @@ RULES: tuple[Rule, ...] = (PRIVATE_KEY, TOKEN, URL_PASSWORD, CREDENTIAL_FILE, VA
 LARGEST = 1 << 20
 """Larger files are weights or data, not places where people keep keys."""
 _HEAD = 8192
-_DEPTH = 2
-"""How many folders below the bundle's own are looked into for files that lie beside."""
 _MOST_BESIDE = 1000
 _LARGEST_BESIDE = 32 << 10
 """Files of credentials are small; samples and data beside are not read."""
-_PASSED_OVER = frozenset({".git", "__pycache__", "node_modules", "build", ".venv", "venv", "site-packages"})
 
 
 def find_secrets(subject: Subject) -> Iterator[Finding]:

@@ -31,17 +31,6 @@ class Content(Protocol):
         """Yield the bytes from the beginning; exactly ``size`` of them, or an error."""
 
 
-class DeflatedContent(Content, Protocol):
-    """Content that is also at hand as a raw deflate stream (RFC 1951), with its CRC-32."""
-
-    @property
-    def crc32(self) -> int:
-        """CRC-32 of the uncompressed bytes."""
-
-    def deflated_chunks(self) -> Iterator[bytes]:
-        """Yield the raw deflate stream."""
-
-
 @dataclass(frozen=True, slots=True)
 class InlineContent:
     """Bytes that are already here."""

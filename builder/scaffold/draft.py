@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,8 +125,3 @@ class Draft:
     def to_fill(self, at: str) -> str | None:
         """Return what is to be filled in at a key, or None."""
         return next((note.text for note in self.blanks if note.at == at), None)
-
-    def new_paths(self) -> Iterator[str]:
-        """Yield every path that will be written, copies included."""
-        yield from self.files
-        yield from self.copies

@@ -238,6 +238,7 @@ def test_the_page_of_metrics_reads_in_both_forms(service: Service) -> None:
         "kiln_worker_restarts",
         "kiln_model_load_seconds",
         "kiln_worker_resident_memory_bytes",
+        "kiln_memory_limit_bytes",
         "kiln_refused",
         "process_resident_memory_bytes",
     }

@@ -26,17 +26,6 @@ from builder.check.walk.values import (
     options_of,
 )
 
-_READERS = frozenset({"json.loads", "orjson.loads", "ujson.loads", "simplejson.loads", "rapidjson.loads"})
-_FRAMES = frozenset({"pandas.DataFrame", "pandas.DataFrame.from_records", "pandas.DataFrame.from_dict"})
-_EXISTENCE = {
-    "os.path.exists": "any",
-    "os.path.lexists": "any",
-    "os.path.isfile": "file",
-    "os.path.isdir": "folder",
-    "exists": "any",
-    "is_file": "file",
-    "is_dir": "folder",
-}
 _READERS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "predict", "predict_proba"})
 """Methods that do not change what they are given."""
 

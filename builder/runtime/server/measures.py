@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence, Sized
 from typing import Protocol
 
 from ..bundle import Bundle
+from ..cgroup import read_memory_limit
 from .exposition import render
 from .metrics import (
     LATENCIES,
@@ -105,6 +106,11 @@ class Measures:
             Gauge("kiln_connections", "Open connections.", connections),
             Gauge("kiln_workers", "Workers by state.", count_states, ("state",)),
             Gauge("kiln_worker_resident_memory_bytes", "Resident memory of a worker.", read_workers, ("worker",)),
+            Gauge(
+                "kiln_memory_limit_bytes",
+                "Memory this container may take for all its processes; 0 when there is no limit.",
+                lambda: float(read_memory_limit() or 0),
+            ),
             Gauge("kiln_log_lines_dropped_total", "Log lines nobody read in time.", lines_dropped, kind="counter"),
             Gauge("process_resident_memory_bytes", "Resident memory of the server.", read_resident_bytes),
             Gauge("process_cpu_seconds_total", "Processor time of the server.", read_cpu_seconds, kind="counter"),
