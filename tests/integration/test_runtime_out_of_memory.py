@@ -1,4 +1,4 @@
-"""A container whose model takes more memory than it may: the kernel ends the worker, and only the greedy request fails."""
+"""A model that takes more memory than its container may: the kernel ends the worker, and only that request fails."""
 
 from __future__ import annotations
 
