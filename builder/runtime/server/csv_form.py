@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -107,7 +108,7 @@ def is_record(row: list[str], reader: Reader) -> bool:
 def take_named(names: list[str], rows: list[list[str]], reader: Reader) -> list[Any]:
     """Return the records below a header, checked."""
     names = [name.strip() for name in names]
-    doubled = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    doubled = [name for name, number in Counter(names).items() if number > 1]
     if doubled:
         messages = [f"The header names the column {show(name)} more than once." for name in doubled]
         raise refuse(

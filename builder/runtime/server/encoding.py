@@ -10,6 +10,8 @@ from .schema import show
 EITHER_HEADER = zlib.MAX_WBITS | 32
 """gzip's header or zlib's."""
 TAKEN = (("accept-encoding", "gzip, deflate"),)
+MOST_MEMBERS = 4096
+"""Each costs a copy of what follows it."""
 KNOWN = frozenset({"gzip", "x-gzip", "deflate"})
 
 
@@ -33,11 +35,20 @@ def unpack(body: bytes, encoding: str, limit: int) -> bytes:
 
 
 def _inflate(body: bytes, window: int, limit: int) -> bytes | None:
-    """Return what is inside, or None when it is more than the limit; what is cut short is an error of zlib."""
-    unfolding = zlib.decompressobj(window)
-    unpacked = unfolding.decompress(body, limit + 1)
-    if len(unpacked) > limit:
-        return None
-    if not unfolding.eof:
-        raise zlib.error("the end is missing")
-    return unpacked
+    """Return what is inside, or None when it is more than the limit; what is cut short is an error of zlib.
+
+    A gzip file may have several members (RFC 1952 §2.2), as parallel compressors write them: all of them are the body.
+    """
+    parts, size = [], 0
+    for _ in range(MOST_MEMBERS):
+        unfolding = zlib.decompressobj(window)
+        parts.append(unfolding.decompress(body, limit - size + 1))
+        size += len(parts[-1])
+        if size > limit:
+            return None
+        if not unfolding.eof:
+            raise zlib.error("the end is missing")
+        body = unfolding.unused_data
+        if not body.strip(b"\0"):
+            return b"".join(parts)
+    raise zlib.error("too many members")

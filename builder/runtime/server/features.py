@@ -15,9 +15,9 @@ from typing import Any
 from ..bundle import Bundle
 
 DEEPEST = 16
-NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-WHOLE = re.compile(r"[-+]?\d+")
-CANONICAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
+NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
+WHOLE = re.compile(r"[-+]?\d+", re.ASCII)
+CANONICAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?", re.ASCII)
 """A number as JSON writes it; 007 is none, and so is left as text where the schema does not ask for a number."""
 UNSPEAKABLE = {"nan": "nan", "inf": "inf", "infinity": "inf"}
 

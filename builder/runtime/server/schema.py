@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from .failure import Fault
+from .failure import Fault, refuse
 
 LONGEST_VALUE = 80
 
@@ -56,8 +56,12 @@ class Schema:
 
     def find_faults(self, value: Any, place: str = "") -> Iterator[Fault]:
         """Yield every fault of a value that is at a place of the body."""
-        for error in self._validator.iter_errors(value):
-            yield from explain(error, place)
+        try:
+            for error in self._validator.iter_errors(value):
+                yield from explain(error, place)
+        except ValueError:  # the value is nested deeper than the validator can tell of
+            message = "The body is nested too deeply."
+            raise refuse(400, message, [Fault(place, None, "json", message)]) from None
 
 
 def explain(error: jsonschema_rs.ValidationError, place: str) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -103,7 +104,7 @@ def read_tensors(given: Any, binary: memoryview) -> list[Tensor]:
             faults += error.faults
         start += max(size, 0)
     names = [tensor.name for tensor in tensors]
-    doubled = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    doubled = [name for name, number in Counter(names).items() if number > 1]
     faults += [Fault("inputs", name, "unique", f"There are two inputs called {show(name)}.") for name in doubled]
     if start != len(binary) and not faults:
         message = f"There are {len(binary)} bytes of binary data, but the inputs say {start}."
@@ -157,6 +158,9 @@ def find_misfits(given: Any, place: str) -> Iterator[Fault]:
         or any(type(length) is not int or not 0 <= length < 1 << 31 for length in shape)
     ):
         yield Fault(f"{place}.shape", shape, "type", f'"{place}.shape" must be an array of lengths.')
+    elif 0 in shape[1:] and shape[0]:
+        message = f'"{place}.shape" is {show(shape)}: {shape[0]} rows without a value.'
+        yield Fault(f"{place}.shape", shape, "shape", message)
     if given.get("parameters") is not None and not isinstance(given["parameters"], dict):
         yield Fault(f"{place}.parameters", given["parameters"], "type", f'"{place}.parameters" must be an object.')
 

@@ -89,6 +89,8 @@ def test_a_feature_that_is_an_array_takes_the_other_dimensions() -> None:
         ]),
         ({"inputs": [tensor(data=[1, 2])]}, [("inputs[0].data", "shape")]),
         ({"inputs": [tensor(shape=[2, 2], data=[[1], [2, 3, 4]])]}, [("inputs[0].data", "shape")]),
+        ({"inputs": [tensor(shape=[3, 0], data=[])]}, [("inputs[0].shape", "shape")]),
+        ({"inputs": [tensor(shape=[1 << 30, 0], parameters={"binary_data_size": 0})]}, [("inputs[0].shape", "shape")]),
         ({"inputs": [tensor(data=[True])]}, [("inputs[0].data[0]", "datatype")]),
         ({"inputs": [tensor(data=[1.5])]}, [("inputs[0].data[0]", "datatype")]),
         ({"inputs": [tensor(datatype="UINT8", data=[256])]}, [("inputs[0].data[0]", "datatype")]),
@@ -118,6 +120,7 @@ def test_binary_data_must_have_the_length_they_say(desk: Desk) -> None:
     assert refusal(desk, body + b"x", **headers) == (400, [("inputs", "binary_data_size")])
     assert refusal(desk, body[:-1], **headers)[0] == 400
     assert refusal(desk, body, **headers | {"inference_header_content_length": "999999"})[0] == 400
+    assert refusal(desk, body, **headers | {"inference_header_content_length": "1" * 5000})[0] == 400
     assert refusal(desk, body, **headers | {"inference_header_content_length": "-1"})[0] == 400
     assert refusal(desk, to_json({"inputs": [tensor()]}), content_type="text/csv")[0] == 415
 

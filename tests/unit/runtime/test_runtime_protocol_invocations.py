@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -280,3 +281,11 @@ def test_a_batch_transform_is_told_the_limits() -> None:
 def test_failures_have_mlflows_codes(desk: Desk, status: int, code: str) -> None:
     answer = json.loads(desk.fail("/invocations", Failure(status=status, message="no")).body)
     assert answer == {"error": "no", "message": "no", "error_code": code}
+
+
+def test_a_header_of_very_many_columns_is_refused_at_once(desk: Desk) -> None:
+    header = ",".join(f"c{number}" for number in range(150_000)).encode()
+    started = time.perf_counter()
+    status, _ = refusal(desk, header + b"\n", content_type="text/csv; header=present")
+    assert status == 400
+    assert time.perf_counter() - started < 5

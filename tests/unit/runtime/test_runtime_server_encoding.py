@@ -19,7 +19,8 @@ def bare(body: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("packed", "encoding"),
     [(gzip.compress(BODY), "gzip"), (gzip.compress(BODY), "X-GZIP "), (zlib.compress(BODY), "deflate"),
-     (bare(BODY), "deflate")],
+     (bare(BODY), "deflate"), (gzip.compress(BODY[:30]) + gzip.compress(b"") + gzip.compress(BODY[30:]), "gzip"),
+     (gzip.compress(BODY) + b"\0" * 20, "gzip")],
 )  # fmt: skip
 def test_a_body_comes_out_as_it_was(packed: bytes, encoding: str) -> None:
     assert unpack(packed, encoding, len(BODY)) == BODY
@@ -34,6 +35,10 @@ def test_a_body_comes_out_as_it_was(packed: bytes, encoding: str) -> None:
         (gzip.compress(BODY)[:-9], "gzip", 400),
         (gzip.compress(b"\0" * 10_000_000), "gzip", 413),
         (gzip.compress(BODY + b"x"), "gzip", 413),
+        (gzip.compress(BODY) + gzip.compress(b"x"), "gzip", 413),
+        (gzip.compress(BODY) + b"and more", "gzip", 400),
+        (gzip.compress(BODY) + gzip.compress(b"")[:-1], "gzip", 400),
+        (gzip.compress(b"") * 5000, "gzip", 400),
     ],
 )
 def test_what_cannot_be_unpacked_is_refused(packed: bytes, encoding: str, status: int) -> None:

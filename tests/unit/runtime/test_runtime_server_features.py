@@ -74,6 +74,8 @@ def test_features_are_the_properties_of_a_record() -> None:
         ("inf", {"number"}, math.inf),
         ("-Infinity", {"number"}, -math.inf),
         ("12345678901234567890123", {"number"}, 12345678901234567890123),
+        ("\u0661\u0662", {"number"}, "\u0661\u0662"),
+        ("\u0967.\u096b", set(), "\u0967.\u096b"),
     ],
 )
 def test_a_cell_is_what_the_schema_wants(text: str, kinds: set[str], expected: Any) -> None:

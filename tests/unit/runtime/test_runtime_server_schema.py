@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from builder.runtime.server.failure import RefusedError
 from builder.runtime.server.schema import Schema, SchemaError
 
 
@@ -80,3 +81,12 @@ def test_a_pattern_with_look_ahead_works_and_an_evil_one_is_bounded() -> None:
 def test_what_is_no_schema_is_refused(document: dict[str, Any]) -> None:
     with pytest.raises(SchemaError, match="not valid"):
         Schema(document)
+
+
+def test_what_is_nested_deeper_than_the_validator_can_tell_is_refused() -> None:
+    value: list[Any] = []
+    for _ in range(900):
+        value = [value]
+    with pytest.raises(RefusedError) as caught:
+        list(Schema({"properties": {"a": {"type": "number"}}}).find_faults({"a": value}))
+    assert caught.value.failure.status == 400

@@ -22,6 +22,7 @@ from .models import check_model, check_ready, find_name, make_refusal
 from .own import fail
 
 JSON_LENGTH = "inference-header-content-length"
+MOST_DIGITS = 18
 KNOWN_KEYS = frozenset({"id", "parameters", "inputs", "outputs", "model_name", "model_version"})
 """The last two are what KServe's own client adds; the route says them already."""
 KNOWN_PARAMETERS = frozenset({"binary_data_output", "content_type", "headers"})
@@ -116,7 +117,7 @@ def split_body(request: Request) -> tuple[dict[str, Any], memoryview]:
     length = request.get_header(JSON_LENGTH)
     end = len(body)
     if length is not None:
-        if not length.isascii() or not length.isdigit() or int(length) > end:
+        if not length.isascii() or not length.isdigit() or len(length) > MOST_DIGITS or int(length) > end:
             message = f"Inference-Header-Content-Length must be the length of the JSON, but is {show(length)}."
             raise refuse(400, message, [Fault(JSON_LENGTH, length, "length", message)])
         end = int(length)
