@@ -69,7 +69,11 @@ def build(
         before = latest.recall() if builder == NATIVE else None
         if before is not None and load and not _is_loaded(before.document):
             before = None
-        step.conclude("nothing changed" if before else "something changed")
+            step.conclude("nothing changed, but the engine does not have the image")
+        elif before is None and not latest.is_known:
+            step.conclude("none is known")
+        else:
+            step.conclude("nothing changed" if before else "something changed")
     if before is not None:
         latest.tell()
         return before
@@ -110,6 +114,11 @@ class Latest:
         self._began = time.time_ns()
         self._inputs = self._take_inputs()
         self._told: tuple[list[str], list[str]] = [], []
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether a build of this bundle by this kiln with these options is remembered, standing or not."""
+        return isinstance(self._records.get(self._key), dict)
 
     def recall(self) -> BuiltBefore | None:
         """Return the latest build when it still stands, else None."""

@@ -61,6 +61,16 @@ def test_a_build_that_stands_is_taken_up(own: tuple[Kiln, Home], bundle: Path) -
     assert "assemble" not in said
 
 
+def test_the_first_build_does_not_say_that_something_changed(
+    own: tuple[Kiln, Home], locked: Path, tmp_path: Path
+) -> None:
+    copied = tmp_path / "first"
+    shutil.copytree(locked, copied, ignore=shutil.ignore_patterns("build"))
+    said = built(own[0], copied)[1]
+    assert "compare with the latest build: none is known" in said
+    assert CHANGED not in said
+
+
 def test_taking_up_a_build_loads_no_stage_and_opens_no_blob(own: tuple[Kiln, Home], bundle: Path) -> None:
     code = (
         "import sys\nopened = []\n"
