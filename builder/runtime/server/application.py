@@ -16,7 +16,7 @@ from ..wire import CANCELLED, INTERNAL_ERROR, OK, SCORE, STREAM
 from . import streaming
 from .encoding import unpack
 from .exposition import OPEN_METRICS, wants_open_metrics
-from .failure import RETRY, Failure, RefusedError
+from .failure import RETRY, UNSPEAKABLE, Failure, RefusedError
 from .intake import Reader, is_json
 from .logs import Log
 from .measures import Measures
@@ -227,6 +227,7 @@ class Application:
             pool=self._pool,
             headers=(("x-request-id", request.request_id), *self._observer.answer(request)),
             explain=lambda outcome: self._explain(request, outcome),
+            complain=lambda error: self._complain(request, error),
             finished=lambda response: self._observer.finish(request, response, size),
         )
 
@@ -249,9 +250,16 @@ class Application:
                 response = dialect.write(request, intake, value)
         except RefusedError as error:
             response = self._word(dialect.fail, request, error.failure)
+        except UNSPEAKABLE as error:
+            self._complain(request, error)
+            response = dialect.fail(request, self._explain(request, INTERNAL_ERROR))
         except Exception as error:  # noqa: BLE001 - one request must not end the server
             response = self._stumble(request, error, dialect.fail)
         self._answer(request, response)
+
+    def _complain(self, request: Request, error: Exception) -> None:
+        about = f"the answer cannot be sent: {error}"
+        self._log.write("error", about, request_id=request.request_id, exception=show(error))
 
     def _explain(self, request: Request, outcome: str) -> Failure:
         status, headers = 503, RETRY

@@ -43,6 +43,14 @@ class Failure:
     request_id: str = ""
 
 
+class UnspeakableError(ValueError):
+    """The author's code answered what cannot be sent."""
+
+
+UNSPEAKABLE = (ValueError, OverflowError)
+"""What says that an answer has no form in HTTP or JSON: half of a surrogate pair, or a number of 5000 digits."""
+
+
 class RefusedError(Exception):
     """A request that does not reach the model."""
 

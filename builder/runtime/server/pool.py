@@ -51,7 +51,9 @@ class Pool:
         give_up: Callable[[], None],
     ) -> None:
         batching = bundle.service.batching
-        batches = batching.enabled and bundle.contract not in {"azure", "sagemaker"}
+        self._once = bundle.contract in {"azure", "sagemaker"}
+        """Whether a request is not tried again, since the script is not a function of records."""
+        batches = batching.enabled and not self._once
         self.queue = Queue(settings.max_queue, batching.max_size if batches else 1)
         self.streams = False
         """Whether the model's answers come in parts."""
@@ -264,7 +266,10 @@ class Pool:
                     break
 
     def _release(self, worker: Worker) -> None:
-        """Put what a worker held back into the queue, to be tried alone, unless it was tried twice or half answered."""
+        """Put what a worker held back into the queue, to be tried alone, unless it was tried twice or half answered.
+
+        A script that reads requests itself may have done anything with one: that is never asked of it twice.
+        """
         batch, worker.batch = worker.batch, []
         worker.held += len(batch)
         again = []
@@ -272,7 +277,7 @@ class Pool:
         for work in batch:
             if work.finished:
                 continue
-            if work.tried or work.begun or last or worker.state == WARMING:
+            if work.tried or work.begun or last or self._once or worker.state == WARMING:
                 self._finish(work, LOST, None)
             else:
                 work.tried = True
@@ -285,6 +290,7 @@ class Pool:
         was_loading = worker.state in (LOADING, WARMING)
         self._release(worker)
         worker.state = DEAD
+        worker.end_group()  # what it started would go on for nobody
         self.workers.remove(worker)
         worker.close()
         if self._stopping:
@@ -301,7 +307,8 @@ class Pool:
         if was_loading:
             self._count_failed_load(worker, now)
             return
-        self._deaths = 1 if now - worker.started > LONG_LIFE else self._deaths + 1
+        lived = worker.answered or now - worker.started > LONG_LIFE
+        self._deaths = 1 if lived else self._deaths + 1
         self._replace_later(PAUSES[min(self._deaths - 1, len(PAUSES) - 1)])
 
     def _count_failed_load(self, worker: Worker, now: float) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..wire import OK
-from .failure import Failure
+from ..wire import INTERNAL_ERROR, OK
+from .failure import UNSPEAKABLE, Failure
 from .message import JSON, Headers, Request, Response, Streamer, to_json
 from .pool import Pool
 from .work import Work
@@ -53,7 +53,11 @@ def choose_form(accept: str | None) -> Form | None:
 
 
 class Stream:
-    """One streamed answer. ``explain`` words a failure, ``finished`` is told of a response that was begun."""
+    """One streamed answer.
+
+    ``explain`` words a failure, ``complain`` tells of a value that cannot be sent, ``finished`` is told of a response
+    that was begun.
+    """
 
     def __init__(
         self,
@@ -64,6 +68,7 @@ class Stream:
         pool: Pool,
         headers: Headers,
         explain: Callable[[str], Failure],
+        complain: Callable[[Exception], None],
         finished: Callable[[Response], None],
     ) -> None:
         self._request = request
@@ -72,14 +77,22 @@ class Stream:
         self._pool = pool
         self._headers = (*headers, ("cache-control", "no-store"))
         self._explain = explain
+        self._complain = complain
         self._finished = finished
         self._begun = False
 
     def add(self, work: Work, value: Any) -> None:
         """Send a part, and ask for more once the client has room."""
+        try:
+            data = self._form.write(value)
+        except UNSPEAKABLE as error:
+            self._complain(error)
+            self._pool.cancel(work)
+            work.finish(INTERNAL_ERROR)
+            return
         self._begin()
         self._request.when_taken = None
-        if self._streamer.add(self._request, self._form.write(value)):
+        if self._streamer.add(self._request, data):
             self._pool.grant(work)
         else:
             self._request.when_taken = lambda: self._pool.grant(work)

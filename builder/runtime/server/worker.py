@@ -59,6 +59,8 @@ class Worker(asyncio.Protocol):
         self.busy_since = 0.0
         self.batch: list[Work] = []
         self.killed_for = ""
+        self.answered = False
+        """It has scored something."""
         self.told = False
         """It has said that its model does not load."""
         self.held = 0
@@ -88,12 +90,18 @@ class Worker(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Act on the messages that are whole."""
-        for message in self._unpacker.feed(data):
+        try:
+            messages = list(self._unpacker.feed(data))
+        except (ValueError, EOFError, TypeError) as error:
+            self._refuse(repr(error))
+            return
+        for message in messages:
             match message:
                 case (wire.RESULT, number, answers, spent) if number == self._number and len(answers) == len(
                     self.batch
                 ):
                     batch, self.batch = self.batch, []
+                    self.answered = self.answered or self.state == BUSY
                     self._overseer.worker_answered(self, batch, answers, spent)
                 case (wire.PART, number, value) if number == self._number and len(self.batch) == 1:
                     self.granted -= 1
@@ -103,8 +111,12 @@ class Worker(asyncio.Protocol):
                 case (wire.FAILED, traceback):
                     self._overseer.worker_failed(self, traceback)
                 case _:
-                    self._log.write("error", f"a message of a worker makes no sense: {message[:1]!r}", pid=self.pid)
-                    self.kill("nonsense")
+                    self._refuse(repr(message[0] if type(message) is tuple and message else message)[:20])
+
+    def _refuse(self, what: str) -> None:
+        """End a worker whose code writes to the channel, or whose fork does."""
+        self._log.write("error", f"a message of a worker makes no sense: {what}", pid=self.pid)
+        self.kill("nonsense")
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """The process is ending."""
@@ -143,9 +155,14 @@ class Worker(asyncio.Protocol):
         if self.state == DEAD:
             return
         self.killed_for = self.killed_for or reason
+        self.end_group()
+
+    def end_group(self) -> None:
+        """End at once what is left of the process and whatever it started."""
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
         except PermissionError:
-            os.kill(self.pid, signal.SIGKILL)
+            if self.state != DEAD:
+                os.kill(self.pid, signal.SIGKILL)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..wire import INTERNAL_ERROR, OK, USER_ERROR
 from .awaiting import Accompanied, EventLoop, collect
-from .output import Journal
+from .output import Journal, tell
 from .values import UnansweredError, make_plain, make_predictions
 
 Outcome = tuple[str, Any]
@@ -51,7 +51,7 @@ class BatchScorer:
             self._journal.write(
                 "warning",
                 "kiln.batch",
-                f"a batch of {len(requests)} requests failed ({type(error).__name__}: {error}); each is tried alone",
+                f"a batch of {len(requests)} requests failed ({tell(error)}); each is tried alone",
             )
             return self._score_each(requests)
         outcomes: list[Outcome] = []

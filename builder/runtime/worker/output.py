@@ -105,7 +105,15 @@ class Journal:
         while frames is not None and frames.tb_frame.f_code.co_filename.startswith(OURS) and frames.tb_next is not None:
             frames = frames.tb_next
         shown = "".join(traceback.format_exception(type(error), error, frames))
-        self.write("error", "kiln.scoring", f"{message} {type(error).__name__}: {error}", exception=cut(shown))
+        self.write("error", "kiln.scoring", f"{message} {tell(error)}", exception=cut(shown))
+
+
+def tell(error: BaseException) -> str:
+    """Return an exception's kind and message, whatever its ``__str__`` does."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - an author's __str__ may raise anything
+        return f"{type(error).__name__}, which cannot be shown"
 
 
 def dump(line: dict[str, Any]) -> str:
