@@ -157,6 +157,8 @@ def test_a_half_closed_connection_still_gets_its_answer(service: Service) -> Non
 def test_the_client_is_asked_to_continue(service: Service) -> None:
     answer = talk(service, post(b'{"a": 1}', "expect: 100-continue", "connection: close"))
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+    old = post(b'{"a": 1}', "expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0")
+    assert talk(service, old).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 def test_an_upgrade_is_not_made_and_the_request_is_answered(service: Service) -> None:
@@ -165,6 +167,32 @@ def test_an_upgrade_is_not_made_and_the_request_is_answered(service: Service) ->
     assert answer.count(b"HTTP/1.1 200 OK") == 2
     assert answer.endswith(b'{"predictions":[4]}')
     assert b" 405 " in talk(service, b"CONNECT example.com:443 HTTP/1.1\r\nhost: x\r\n\r\n").split(b"\r\n")[0]
+
+
+def test_an_offer_to_upgrade_takes_nothing_back_that_was_said_beside_it(service: Service) -> None:
+    offer = post(b'{"a": 1}', "connection: close, upgrade", "upgrade: h2c")
+    answer = talk(service, offer)
+    assert answer.endswith(b'{"predictions":[2]}')
+    assert b"connection: close" in answer
+
+
+def test_fields_after_the_body_are_not_headers(service: Service) -> None:
+    head = b"POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    answer = talk(service, head + b'8\r\n{"a": 7}\r\n0\r\nx-request-id: late\r\ncontent-type: text/csv\r\n\r\n')
+    assert answer.endswith(b'{"predictions":[14]}')
+    assert b"late" not in answer
+
+
+@pytest.mark.parametrize("beside", [b"0\r\nx-long: %b", b"8;x=%b", b"0\r\n%b"])
+def test_what_comes_with_a_body_is_limited(service: Service, beside: bytes) -> None:
+    head = b"POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n"
+    long = b"x: y\r\n" * 200_000 if beside == b"0\r\n%b" else b"y" * 1_200_000
+    assert b" 431 " in talk(service, head + beside % long).split(b"\r\n")[0]
+
+
+def test_another_coding_below_the_chunks_is_not_taken_for_the_body(service: Service) -> None:
+    head = b"POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n"
+    assert b" 501 " in talk(service, head + b'8\r\n{"a": 7}\r\n0\r\n\r\n').split(b"\r\n")[0]
 
 
 @pytest.mark.parametrize(

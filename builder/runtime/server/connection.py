@@ -25,6 +25,8 @@ Handler = Callable[[Request], None]
 LONGEST_DISCARD = 256 << 20
 """Bytes read and thrown away after a refusal."""
 DISCARD_TIMEOUT = 10.0
+READ_AT_ONCE = 256 << 10
+"""Bytes that a transport may hand over together."""
 MOST_HEADERS = 128
 NEVER = float("inf")
 
@@ -98,6 +100,8 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         self._head_size = 0
         self._size = 0
+        self._beside = 0
+        """Bytes since the last ones of a body: what a chunk says of itself, and fields after the body."""
         self._current: Request | None = None
         self._waiting: deque[Request] = deque()
         self._discarding = -1
@@ -188,6 +192,8 @@ class Connection(asyncio.Protocol):
             return
         if self._reading is None or self._in_head:
             self._head_size += len(data)
+        else:
+            self._beside += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -197,8 +203,12 @@ class Connection(asyncio.Protocol):
                 cause = error.__cause__ or error.__context__
                 self._refuse(400, f"not a valid HTTP request: {cause or error}")
             return
-        if self._discarding < 0 and self._in_head and self._head_size > self._settings.max_head:
+        if self._discarding >= 0 or self._reading is None:
+            return
+        if self._in_head and self._head_size > self._settings.max_head:
             self._refuse(431, f"the request line and headers are over {self._settings.max_head} bytes")
+        elif self._beside > self._settings.max_head + READ_AT_ONCE:
+            self._refuse(431, f"what comes with the body is over {self._settings.max_head} bytes")
 
     def _decline_upgrade(self, rest: bytes) -> None:
         """Take a request that offers another protocol for what it is without the offer; the parser left its body."""
@@ -207,7 +217,10 @@ class Connection(asyncio.Protocol):
             return
         self._reading = None
         lines = [f"{name}: {value}\r\n" for name, value in request.headers if name not in {"upgrade", "connection"}]
-        head = f"{request.method} {request.target.decode('latin-1')} HTTP/1.1\r\n{''.join(lines)}\r\n"
+        if not request.keep_alive:
+            lines.append("connection: close\r\n")
+        version = "1.0" if request.old else "1.1"
+        head = f"{request.method} {request.target.decode('latin-1')} HTTP/{version}\r\n{''.join(lines)}\r\n"
         self._parser = httptools.HttpRequestParser(self)
         self.data_received(head.encode("latin-1") + rest)
 
@@ -218,7 +231,7 @@ class Connection(asyncio.Protocol):
         now = time.monotonic()
         self._reading = Request(self, now)
         self._in_head = True
-        self._size = 0
+        self._size = self._beside = 0
         self.deadline = now + self._settings.head_timeout
 
     def on_url(self, url: bytes) -> None:
@@ -228,7 +241,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
-        if self._reading is not None:
+        if self._reading is not None and self._in_head:  # fields after the body mean nothing here
             self._reading.headers.append((find_name(name), value.decode("latin-1").rstrip(" \t")))
             self._size += len(name) + len(value) + 4
 
@@ -252,8 +265,13 @@ class Connection(asyncio.Protocol):
         if length is not None and int(length) > self._settings.max_body:
             self._refuse_body(f"the body has {length} bytes; the limit is {self._settings.max_body}")
             return
+        coding = request.get_header("transfer-encoding")
+        if coding is not None and coding.strip().lower() != "chunked":
+            self._refuse(501, "the body must be sent as it is, or chunked")
+            return
         expected = request.get_header("expect")
-        if expected is not None and expected.lower() == "100-continue" and self._transport and not self._current:
+        asked = expected is not None and expected.lower() == "100-continue" and not request.old
+        if asked and self._transport and not self._current:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -261,6 +279,7 @@ class Connection(asyncio.Protocol):
         request = self._reading
         if request is None:
             return
+        self._beside = 0
         request.chunks.append(body)
         request.size += len(body)
         self._gate.buffered += len(body)
