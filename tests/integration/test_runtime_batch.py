@@ -151,6 +151,30 @@ def test_a_poisoned_record_fails_alone(root: Path, tmp_path: Path, word: str) ->
     assert told[78]["prediction"]["double"] == 156
 
 
+@pytest.mark.parametrize(("answer", "form"), [("'\\ud800'", "jsonl"), ("10**5000", "csv")])
+def test_a_prediction_that_no_file_can_hold_is_that_records_problem(tmp_path: Path, answer: str, form: str) -> None:
+    script = f"""
+def load(model_dir):
+    return 2
+
+def predict(model, records):
+    return [{answer} if record["a"] == 2 else record["a"] for record in records]
+"""
+    root = make_root(tmp_path / "root", script, schema=NUMBER_SCHEMA)
+    given = write_lines(tmp_path / "in.jsonl", [{"a": 1}, {"a": 2}, {"a": 3}])
+    output = tmp_path / f"out.{form}"
+    summary = batch(root, "--input", given, "--output", output, "--on-error", "skip")
+    assert (summary["scored"], summary["failed"]) == (2, 1)
+    (told,) = read_lines(Path(summary["errors"]))
+    assert (told["place"], told["kind"]) == (f"{given}:2", "failed")
+
+
+def test_an_input_is_not_replaced_by_its_predictions(root: Path, tmp_path: Path) -> None:
+    given = write_lines(tmp_path / "in.jsonl", [{"a": 1}])
+    assert run_entry(root, "batch", "--input", str(given), "--output", str(given)).returncode == 64
+    assert read_lines(given) == [{"a": 1}]
+
+
 def test_a_record_that_hangs_fails_alone_and_in_time(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root", SCRIPT, service={"request_timeout": 1, "batching": {"max_size": 8}})
     records: list[dict[str, Any]] = [{"a": index} for index in range(30)]

@@ -51,7 +51,7 @@ def find_sources(inputs: Iterable[str], given: str | None) -> tuple[Source, ...]
 
 
 def find_overlap(inputs: Iterable[str], output: str) -> str | None:
-    """Return the input folder or pattern that would take this output for input the next time, if there is one.
+    """Return the input that this output would replace, or that would take it for input the next time, if there is one.
 
     Then a second run, or another shard, would score predictions.
     """
@@ -60,6 +60,8 @@ def find_overlap(inputs: Iterable[str], output: str) -> str | None:
     target = Path(output).resolve()
     for text in inputs:
         path = Path(text)
+        if text != STANDARD and path.is_file() and path.resolve() == target:
+            return text
         if path.is_dir() and target.is_relative_to(path.resolve()):
             return text
         if text != STANDARD and not path.exists() and fnmatch(str(target), os.path.realpath(text)):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..server.failure import Fault, RefusedError
+from ..server.failure import UNSPEAKABLE, Fault, RefusedError
 from ..server.inside import Inside
 from ..server.intake import find_not_finite, parse_body
 from ..server.message import Response, to_json
@@ -118,7 +118,7 @@ class Scorer:
         outcome, value, spent = await self._submit([result.value for result in results], alone=alone)
         if outcome == OK:
             for result, prediction in zip(results, value, strict=True):
-                result.prediction = prediction
+                settle(result, prediction)
             return
         if len(results) == 1:
             results[0].problem = self._describe(outcome, spent)
@@ -171,7 +171,19 @@ class Scorer:
                 if response.status not in {429, 503} or self._inside.pool.state == "ready":
                     break
                 await self._inside.wait_ready()
-        result.prediction, result.problem = read_response(response)
+        prediction, result.problem = read_response(response)
+        if result.problem is None:
+            settle(result, prediction)
+
+
+def settle(result: Result, prediction: Any) -> None:
+    """Give a result its prediction, or the problem that no file can hold it."""
+    try:
+        to_json(prediction)
+    except UNSPEAKABLE as error:
+        result.problem = Problem(FAILED, f"the prediction cannot be written: {error}")
+    else:
+        result.prediction = prediction
 
 
 def read_response(response: Response) -> tuple[Any, Problem | None]:

@@ -213,5 +213,9 @@ def test_an_output_among_the_inputs_is_found(tmp_path: Path) -> None:
     assert find_overlap([str(tmp_path)], str(tmp_path / "sub" / "o.jsonl")) == str(tmp_path)
     assert find_overlap([str(tmp_path / "*.jsonl")], str(tmp_path / "o.jsonl")) == str(tmp_path / "*.jsonl")
     assert find_overlap([str(tmp_path / "*.jsonl")], str(tmp_path / "o.csv")) is None
-    assert find_overlap([str(tmp_path / "a.jsonl")], str(tmp_path / "a.jsonl")) is None
+    (tmp_path / "a.jsonl").write_text("{}")
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "a.jsonl")
+    assert find_overlap([str(tmp_path / "a.jsonl")], str(tmp_path / "b.jsonl")) is None
+    for output in ("a.jsonl", "link.jsonl", "../" + tmp_path.name + "/a.jsonl"):
+        assert find_overlap([str(tmp_path / "a.jsonl")], str(tmp_path / output)) == str(tmp_path / "a.jsonl")
     assert find_overlap(["-"], "-") is None
