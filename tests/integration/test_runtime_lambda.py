@@ -184,6 +184,28 @@ def test_code_that_raises_is_an_error_and_the_next_event_is_scored(running: Func
     assert any(line.get("request_id") == reply.invocation and "exception" in line for line in running.log())
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"[" * 100_000,
+        json.dumps({"a": 1, "b": "@"}).encode().replace(b'"@"', b"[" * 900 + b"]" * 900),
+        b'{"a": 1, "b": "\\ud800"}',
+        V1 | {"multiValueHeaders": {"x": 5}},
+        V1 | {"multiValueHeaders": {"x": [None, "\u2603"]}, "httpMethod": 7},
+        V1 | {"pathParameters": "proxy", "path": None},
+        V1 | {"queryStringParameters": {"a": "\ud800"}, "multiValueQueryStringParameters": None},
+        V2 | {"rawPath": "/\ud800"},
+        V2 | {"rawQueryString": "\u2603 \r\nx: y"},
+        V2 | {"headers": {"x-request-id": "\u2603", "content-type": "\ud800"}},
+        V2 | {"headers": [1, 2], "cookies": [None]},
+    ],
+    ids=range(11),
+)
+def test_no_event_ends_the_function(running: Function, event: Any) -> None:
+    running.invoke(event)
+    assert running.invoke({"a": 1}).json == {"predictions": [2]}
+
+
 def test_an_event_that_is_not_json_is_an_error(running: Function) -> None:
     reply = running.invoke(b"{")
     assert (reply.kind, reply.json["errorType"]) == ("error", "InvalidEvent")

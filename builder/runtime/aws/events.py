@@ -126,7 +126,8 @@ def _flatten(single: Any, many: Any, *, lower: bool = True) -> Iterable[tuple[st
 
 
 def _clean(value: Any) -> str:
-    return str(value).replace("\r", " ").replace("\n", " ")
+    text = str(value).replace("\r", " ").replace("\n", " ")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()  # no halves of surrogate pairs
 
 
 def _read_body(event: Mapping[str, Any]) -> bytes:

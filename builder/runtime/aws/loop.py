@@ -19,7 +19,7 @@ from ..server.message import Response
 from ..server.schema import SchemaError
 from ..settings import Settings
 from ..spawn import Spawned
-from .events import DIRECT, Call, EventError, read_event, write_answer
+from .events import DIRECT, Call, read_event, write_answer
 from .runtime_api import Invocation, RuntimeApi, RuntimeApiError
 
 LARGEST_ANSWER = 6 * 1024 * 1024
@@ -132,10 +132,10 @@ class LambdaLoop:
         try:
             event = json.loads(invocation.event)
             call = read_event(event, self._route)
-        except (ValueError, EventError) as error:
-            await self._send(self._api.fail, invocation, "InvalidEvent", str(error))
+            response = await self._ask(call, invocation)
+        except Exception as error:  # noqa: BLE001 - whoever may invoke may send anything, and one event must not end all
+            await self._send(self._api.fail, invocation, "InvalidEvent", str(error) or type(error).__name__)
             return
-        response = await self._ask(call, invocation)
         if call.kind != DIRECT:
             await self._send_http(invocation, call, response)
         elif response.status < 300:
