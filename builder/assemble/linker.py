@@ -12,7 +12,6 @@ from builder.assemble.bytecode import BytecodeCache, Compiled, Interpreter, batc
 from builder.assemble.content import FileContent, MadeContent
 from builder.assemble.layer import Compression, write_layer
 from builder.assemble.owners import Owners
-from builder.assemble.wheel import wheel_entries
 from builder.base.model import LockedDeb
 from builder.host.trace import span
 from builder.oci.entry import Entry
@@ -84,6 +83,8 @@ class Linker:
 
     def read_wheel(self, source: WheelSource) -> list[Entry]:
         """Return what a wheel in the store leaves in an image, and remember that it owns it."""
+        from builder.assemble.wheel import wheel_entries  # noqa: PLC0415 - only for a wheel that is new
+
         with span(source.wheel.filename, "wheel", size=source.wheel.size):
             entries = wheel_entries(source, self.store.path(source.wheel.digest))
             self.owners.note(source, entries)

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from builder.bundle.model import Contract
-from builder.check.artifacts.read import Reading, read_artifact
-from builder.check.artifacts.reading import Artifact
+from builder.check.artifacts.reading import Artifact, Reading
 from builder.check.compatibility import Comparison, Fit, compare
 from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.freeze import find_differences, imported_roots, read_freeze
+from builder.check.model_files import read_model_file
 from builder.check.pickle_classes import Definitions
 from builder.check.subject import Subject
 
@@ -78,7 +78,7 @@ def find_artifacts(subject: Subject) -> Iterable[Finding]:
     roots: set[str] = set()
     for file in subject.inventory.model:
         try:
-            reading = read_artifact(subject.bundle.root / file.path)
+            reading = read_model_file(subject, file)
         except OSError:
             continue
         artifact = reading.artifact
@@ -216,7 +216,7 @@ def _trained(subject: Subject, needs: set[str], locked: dict[str, str], definiti
     roots = imported_roots(subject.sources.values()) | {choice for need in needs for choice in need.split("|")}
     significant = {name for root in roots for name in _distributions(root, definitions)} - _INSIGNIFICANT
     rest = []
-    for difference in find_differences(read_freeze(subject.bundle.root / path), locked):
+    for difference in find_differences(read_freeze(subject.bundle.root / path, subject.verdicts), locked):
         told = f"{difference.name} {difference.trained} in training, {difference.served} in serving"
         if difference.name not in significant:
             rest.append(told)

@@ -16,6 +16,7 @@ from builder.check.features_match import (
     words_of_code,
 )
 from builder.check.finding import Finding, Level, Place, Rule
+from builder.check.model_files import read_model_path
 from builder.check.places import yaml_place
 from builder.check.schema_parts import Presence
 from builder.check.subject import Subject
@@ -72,7 +73,7 @@ def find_contract(subject: Subject) -> Iterator[Finding]:
     bundle = subject.bundle
     if bundle.schemas.request is None:
         return
-    features = model_features(bundle.root / bundle.model.path, bundle.model.framework)
+    features = model_features(bundle.root / bundle.model.path, bundle.model.framework, read_model_path(subject))
     fields = record_fields(bundle)
     if bundle.scoring.contract is Contract.NONE:
         if features is not None and fields is not None:

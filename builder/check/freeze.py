@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from builder.bundle.inventory import Memory
 from builder.check.trees import parse_source
 
 
@@ -31,12 +31,28 @@ _LARGEST = 4 << 20
 _EDITABLE = re.compile(r"\s*(?:-|#|\Z)")
 
 
-def read_freeze(path: Path) -> dict[str, tuple[str, int]]:
-    """Return the pinned version and the line of each distribution of ``pip freeze``; what is no pin is left out."""
+def read_freeze(path: Path, memory: Memory | None = None) -> dict[str, tuple[str, int]]:
+    """Return the pinned version and the line of each distribution of ``pip freeze``; what is no pin is left out.
+
+    ``memory`` keeps what was read of the same text.
+    """
     try:
         content = path.read_bytes()[:_LARGEST].decode("utf-8-sig", "replace")
     except OSError:
         return {}
+    key = ["freeze", content]
+    known: Any = memory.get(key) if memory else None
+    if known is None:
+        known = _read_pins(content)
+        if memory:
+            memory.put(key, known)
+    return {name: (version, line) for name, (version, line) in known.items()}
+
+
+def _read_pins(content: str) -> dict[str, tuple[str, int]]:
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - only for a text that is new
+    from packaging.utils import canonicalize_name  # noqa: PLC0415
+
     found: dict[str, tuple[str, int]] = {}
     for number, line in enumerate(content.splitlines(), start=1):
         if _EDITABLE.match(line):

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
-from builder.check.pickle_streams import ZIP_ERRORS
 from builder.check.subject import Subject
 from builder.check.wheel_index import WheelIndex, index_wheels
+from builder.check.zip_errors import ZIP_ERRORS
 
 _DEEPEST = 6
 """How many re-exports are followed."""
@@ -55,6 +55,8 @@ class Definitions:
     """Modules of the author by dotted name."""
     locked: frozenset[str] | None = None
     """Names of the locked distributions, where there is a lock."""
+    has_read_author: bool = False
+    """True once an answer depended on what is in the author's modules, not only on their names."""
     _trees: dict[tuple[str, str], ast.Module | None] = field(default_factory=dict)
     _archives: dict[str, _Archive] = field(default_factory=dict)
 
@@ -109,6 +111,7 @@ class Definitions:
         return Definition(kind=Kind.UNKNOWN)
 
     def _tree(self, distribution: str, module: str) -> ast.Module | None:
+        self.has_read_author |= not distribution
         key = (distribution, module)
         if key not in self._trees:
             source = self._archive(distribution).source(module) if distribution else self.sources.get(module)

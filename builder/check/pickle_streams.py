@@ -7,7 +7,6 @@ import io
 import lzma
 import mmap
 import re
-import struct
 import tarfile
 import tempfile
 import zipfile
@@ -22,26 +21,10 @@ from typing import Protocol
 
 from builder.check.lz4 import Lz4Error, decompress_lz4
 from builder.check.pickle_values import Buffer
+from builder.check.zip_errors import ZIP_ERRORS
 
 LARGEST = 8 << 30
 """Bytes a compressed file may expand to and still be followed."""
-
-ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    KeyError,
-    IndexError,
-    OverflowError,
-    MemoryError,
-    struct.error,
-)
-"""What zipfile raises for archives that are not what they say; a password is a RuntimeError."""
 
 _IN_MEMORY = 16 << 20
 _DEEPEST = 3

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
-
-from packaging.requirements import InvalidRequirement, Requirement
+from typing import Any
 
 from builder.bundle.framework import read_head
 from builder.bundle.model import Contract, Framework
-from builder.check.artifacts.read import read_artifact
-from builder.check.distributions import normalised
+from builder.check.model_files import read_model_file
 from builder.check.subject import Subject
 from builder.check.wheel_index import WheelIndex
-from builder.lock.target import Target
 
 _MOST_FILES = 64
 _LIBRARIES: Mapping[Framework, tuple[str, ...]] = {
@@ -31,9 +27,30 @@ _LIBRARIES: Mapping[Framework, tuple[str, ...]] = {
 
 def required_by(names: Iterable[str], subject: Subject, wheels: Mapping[str, WheelIndex]) -> dict[str, frozenset[str]]:
     """Return for each of these distributions itself and all that it requires, directly or not, extras included."""
-    extras = _asked_extras(subject)
-    target = _target(subject)
-    return {name: frozenset(_closure(name, wheels, target, extras)) for name in names}
+    requirements = _requirements(subject, wheels)
+    return {name: frozenset(requirements.get(name, ())) for name in names}
+
+
+def _requirements(subject: Subject, wheels: Mapping[str, WheelIndex]) -> Mapping[str, Iterable[str]]:
+    """Return all that each locked distribution requires, remembered for these wheels, this base and these extras."""
+    if subject.lock is None or not wheels:
+        return {}
+    key = [
+        "requirements",
+        repr([(wheel.name, wheel.digest) for wheel in subject.lock.on(subject.platform).wheels]),
+        sorted(wheels),
+        repr(subject.lock.base),
+        str(subject.platform),
+        list(subject.bundle.environment.requirements),
+    ]
+    known: Any = subject.verdicts.get(key) if subject.verdicts else None
+    if known is None:
+        from builder.check.requirements import close_requirements  # noqa: PLC0415 - reads markers; once for a lock
+
+        known = close_requirements(subject, wheels)
+        if subject.verdicts:
+            subject.verdicts.put(key, known)
+    return known  # type: ignore[no-any-return]
 
 
 def named_by_model(subject: Subject, wheels: Mapping[str, WheelIndex]) -> set[str]:
@@ -57,53 +74,11 @@ def named_by_model(subject: Subject, wheels: Mapping[str, WheelIndex]) -> set[st
     return found | {name for name, index in wheels.items() if wanted & index.top_level}
 
 
-def _closure(
-    name: str, wheels: Mapping[str, WheelIndex], target: Target | None, asked: Mapping[str, AbstractSet[str]]
-) -> AbstractSet[str]:
-    done: set[tuple[str, str]] = set()
-    todo = [(name, extra) for extra in ("", *asked.get(name, ()))]
-    while todo:
-        current = todo.pop()
-        if current in done or current[0] not in wheels:
-            continue
-        done.add(current)
-        for text in wheels[current[0]].requires:
-            try:
-                requirement = Requirement(text)
-            except InvalidRequirement:
-                continue
-            if target is not None and not target.satisfies(requirement.marker, extra=current[1]):
-                continue
-            needed = normalised(requirement.name)
-            todo += [(needed, extra) for extra in ("", *map(normalised, requirement.extras))]
-    return {name for name, _ in done}
-
-
-def _asked_extras(subject: Subject) -> dict[str, set[str]]:
-    extras: dict[str, set[str]] = {}
-    for line in subject.bundle.environment.requirements:
-        try:
-            requirement = Requirement(line.partition(" #")[0].partition(" --")[0].strip())
-        except InvalidRequirement:
-            continue
-        extras.setdefault(normalised(requirement.name), set()).update(map(normalised, requirement.extras))
-    return extras
-
-
-def _target(subject: Subject) -> Target | None:
-    if subject.lock is None:
-        return None
-    try:
-        return Target.of_base(subject.lock.base, subject.platform)
-    except KeyError:
-        return None
-
-
 def is_model_readable(subject: Subject) -> bool:
     """Tell whether the model's files say what they need; of one that is damaged nobody knows."""
     for file in subject.inventory.model[:_MOST_FILES]:
         try:
-            if read_artifact(subject.bundle.root / file.path).problem is not None:
+            if read_model_file(subject, file).problem is not None:
                 return False
         except OSError:
             return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from builder.bundle.inventory import Memory
 from builder.check import settings
 from builder.check.finding import Finding, Level
 from builder.check.report import CheckReport
@@ -19,18 +18,17 @@ def check(
     *,
     left_out: Iterable[str] = (),
     groups: Groups = GROUPS,
-    verdicts: Memory | None = None,
 ) -> CheckReport:
     """Apply the rules to one bundle on each of its platforms and return what they found, the worst first.
 
     ``subjects`` are of the same bundle; a finding that several platforms share is told once. Nothing of the bundle
-    is imported, unpickled or run. ``verdicts`` holds for which bundles a group found nothing.
+    is imported, unpickled or run. Their ``verdicts`` hold for which bundles a group found nothing.
     """
     found: dict[Finding, None] = {}
     for subject in subjects:
         found |= dict.fromkeys(settings.find_settings(subject, RULES))
         for _, find in groups:
-            found |= dict.fromkeys(_found(find, subject, verdicts))
+            found |= dict.fromkeys(_found(find, subject))
     bundle = subjects[0].bundle
     kept, silenced = settings.apply_settings(found, bundle.checks)
     return CheckReport(
@@ -41,8 +39,9 @@ def check(
     )
 
 
-def _found(find: Group, subject: Subject, verdicts: Memory | None) -> Iterable[Finding]:
+def _found(find: Group, subject: Subject) -> Iterable[Finding]:
     """Apply one group, unless it is known to find nothing."""
+    verdicts = subject.verdicts
     if verdicts is None or find not in OF_THE_BUNDLE_ALONE:
         return find(subject)
     key = [find.__name__, repr(subject.bundle)]

@@ -11,8 +11,8 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from builder.check.pickle_streams import ZIP_ERRORS
 from builder.check.pickle_values import Buffer, Global
+from builder.check.zip_errors import ZIP_ERRORS
 
 _SCHEMA = "schema.json"
 _LARGEST = 64 << 20

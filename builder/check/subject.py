@@ -34,6 +34,8 @@ class Subject:
     """The scoring code by path relative to the bundle: every ``.py`` of the inventory, read once."""
     memory: Memory | None = None
     """Where facts about files that never change (a wheel of a digest) are remembered between runs."""
+    verdicts: Memory | None = None
+    """Where what these rules made of content is remembered; nothing in it is of another kiln's making."""
 
     @property
     def has_wheels(self) -> bool:

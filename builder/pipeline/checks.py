@@ -81,8 +81,7 @@ def _report(
             _subject(workshop, bundle, inventory, lock=lock, platform=platform, left_out=left_out)
             for platform in platforms
         ]
-        verdicts = Records(workshop.store.root, "verdicts", by=kiln_identity())
-        report = apply_rules(subjects, left_out=left_out, verdicts=verdicts)
+        report = apply_rules(subjects, left_out=left_out)
         step.conclude(report.summary)
     return report
 
@@ -119,6 +118,7 @@ def _subject(
         base_modules=content.modules,
         sources=_sources(bundle, inventory),
         memory=Records(workshop.store.root, "check"),
+        verdicts=Records(workshop.store.root, "verdicts", by=kiln_identity()),
     )
 
 

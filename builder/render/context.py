@@ -103,20 +103,12 @@ class _Copies:
             self._made[name] = source
             if self._is_untouched(source, name) and self._take_over(name, target):
                 return source.digest
-        if self._is_known(source, origin) and _copy_within(origin, target, mode=source.mode):
-            if self._is_known(source, origin):
+        state = _state(origin)
+        if self._hashed.get(state) == str(source.digest) and _copy_within(origin, target, mode=source.mode):
+            if _state(origin) == state:
                 return source.digest
             target.unlink()
         return _copy(origin, target, mode=source.mode)
-
-    def _is_known(self, source: FileSource, origin: Path) -> bool:
-        """Tell whether a file is one that was hashed before, and has the digest that was planned."""
-        try:
-            now = origin.stat()
-        except OSError:
-            return False
-        state = [now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns]
-        return bool(self._hashed.get(state) == str(source.digest))
 
     def remember(self) -> None:
         """Note what the new context's copies are, so that the next one may take them over."""
@@ -144,6 +136,15 @@ class _Copies:
             "mode": source.mode,
             "inode": [status.st_dev, status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns],
         }
+
+
+def _state(path: Path) -> list[int] | None:
+    """Return what the inventory remembers a file's digest by; None when there is no such file."""
+    try:
+        now = path.stat()
+    except OSError:
+        return None
+    return [now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns]
 
 
 def _blob(file: ContextFile, system: Mapping[str, Digest]) -> Digest | None:

@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, UnreadableError
 
 _VERSIONS = {
@@ -24,6 +22,8 @@ _VERSIONS = {
 
 def read_mlmodel(content: bytes) -> Artifact:
     """Read an MLmodel file; UnreadableError when it is no YAML mapping."""
+    import yaml  # noqa: PLC0415 - only for a file of this name
+
     try:
         document = yaml.safe_load(content)
     except (yaml.YAMLError, RecursionError, ValueError) as error:

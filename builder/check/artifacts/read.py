@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,25 +12,20 @@ from builder.check.artifacts.lightgbm import is_lightgbm, read_lightgbm
 from builder.check.artifacts.mlflow import read_mlmodel
 from builder.check.artifacts.onnx import is_onnx, read_onnx
 from builder.check.artifacts.pickled import read_pickled
-from builder.check.artifacts.reading import UNKNOWN, Artifact, TooLargeError, UnfollowedError, UnreadableError
+from builder.check.artifacts.reading import (
+    UNKNOWN,
+    Artifact,
+    Reading,
+    TooLargeError,
+    UnfollowedError,
+    UnreadableError,
+)
 from builder.check.artifacts.xgboost import is_xgboost, read_xgboost
 from builder.check.pickle_machine import read_pickle
 from builder.check.pickle_streams import Damage, Loader, Stream, compression, find_streams, opened
 from builder.check.pickle_values import Buffer
 
 _LARGEST_TEXT = 512 << 20
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reading:
-    """What a file is, or why it could not be read."""
-
-    artifact: Artifact
-    problem: str | None = None
-    is_damaged: bool = False
-    """False for a file that is only too large to be looked at."""
-    is_told: bool = False
-    """True when the rules of pickle safety tell the problem too."""
 
 
 def read_artifact(path: Path) -> Reading:

@@ -80,3 +80,15 @@ class Artifact:
 
 
 UNKNOWN = Artifact(format="unknown", is_known=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """What a file is, or why it could not be read."""
+
+    artifact: Artifact
+    problem: str | None = None
+    is_damaged: bool = False
+    """False for a file that is only too large to be looked at."""
+    is_told: bool = False
+    """True when the rules of pickle safety tell the problem too."""

@@ -191,7 +191,7 @@ def test_what_was_made_before_is_not_made_again(workshop: Workshop, monkeypatch:
     assert len(said) == len(plan.layers)
     assert None not in remembered(plan, workshop.store, THIS)
     monkeypatch.setattr(linker_module, "write_layer", None)
-    monkeypatch.setattr(linker_module, "wheel_entries", None)
+    monkeypatch.setattr("builder.assemble.wheel.wheel_entries", None)
     assert workshop.build(plan, interpreter=THIS, progress=said.append) == first
     assert len(said) == len(plan.layers)
 

@@ -18,7 +18,7 @@ from builder.check.artifacts.read import read_bytes
 from builder.check.pickle_allowance import Allowance, Judgement
 from builder.check.pickle_classes import Definitions
 from builder.check.pickle_machine import read_pickle
-from builder.check.pickles import screen_bytes
+from builder.check.pickle_screening import screen_bytes
 
 MODELS = sorted(
     path

@@ -35,7 +35,8 @@ from pickle_makers import (
 from builder.check.finding import Level
 from builder.check.pickle_allowance import Allowance, Judgement
 from builder.check.pickle_classes import Definitions
-from builder.check.pickles import Screening, find_pickles, screen, screen_bytes
+from builder.check.pickle_screening import Screening, screen, screen_bytes
+from builder.check.pickles import find_pickles
 
 ROOT = Path(__file__).resolve().parents[3]
 FIXTURES = ROOT / "tests" / "fixtures" / "artifacts"

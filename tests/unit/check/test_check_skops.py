@@ -9,7 +9,7 @@ from pickle_makers import zipped
 
 from builder.check.pickle_allowance import Allowance, Judgement
 from builder.check.pickle_classes import Definitions
-from builder.check.pickles import Screening, screen_bytes
+from builder.check.pickle_screening import Screening, screen_bytes
 
 FIXTURE = Path(__file__).resolve().parents[2] / "fixtures" / "artifacts" / "sklearn-1.7.2-pipeline.skops"
 
