@@ -16,7 +16,7 @@ import pytest
 
 from builder.oci.digest import Digest
 from tests.support.kiln import ROOT, Kiln
-from tests.support.small import Home, own_home, small_bundle
+from tests.support.small import Home, edit, own_home, small_bundle
 
 LOCK_DRIFT = 4
 CHANGED, SAME = "something changed", "nothing changed"
@@ -26,6 +26,8 @@ CHANGED, SAME = "something changed", "nothing changed"
 def locked(kiln: Kiln, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with its lock; not to be changed."""
     bundle = small_bundle(tmp_path_factory.mktemp("bundle") / "small")
+    edit(bundle, "scoring: {script: score.py}", "scoring: {script: score.py, sources: [table.bin]}")
+    (bundle / "table.bin").write_bytes(bytes(range(256)) * 8192)  # is taken over from context to context
     kiln("lock", bundle)
     kiln("build", bundle)
     return bundle
@@ -212,6 +214,7 @@ def test_whatever_is_damaged_in_the_store_the_image_is_the_same(
     kiln, home = own
     before = json.loads((bundle / "build" / "image.json").read_text())
     damaged = DAMAGED[kind](home, bundle)
+    assert damaged
     for path in damaged:
         _flip(path)
     shutil.rmtree(bundle / "build")
