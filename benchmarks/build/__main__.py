@@ -15,6 +15,8 @@ import argparse
 import json
 import os
 import platform
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -27,9 +29,10 @@ from benchmarks.build import rounds, table
 from benchmarks.build.cuda import Torch
 from benchmarks.build.engine import Engine, Registry, open_engine, open_registry
 from benchmarks.build.kiln import KILN, Generated, Home, Kiln, bundle_project
-from benchmarks.build.measure import ROOT, Board, run
+from benchmarks.build.measure import ROOT, Board, end_by, run
 from benchmarks.build.peers import BentoML, MLflow, MLServer, Peer, Truss
 from benchmarks.build.prepare import Shop
+from benchmarks.build.projects import GIBIBYTE
 from benchmarks.build.rounds import Rounds, scratch
 from benchmarks.build.systems import hand_written
 
@@ -41,13 +44,17 @@ PEERS = (Truss, MLServer, BentoML, MLflow)
 class Schedule:
     """Rounds in the order they are wanted; one that would end too late is left out, and so are those like it."""
 
-    def __init__(self, minutes: float, after: Callable[[], None]) -> None:
-        self._end, self._after = time.monotonic() + 60 * minutes, after
+    def __init__(self, minutes: float, home: Path, after: Callable[[], None]) -> None:
+        self._end, self._home, self._after = time.monotonic() + 60 * minutes, home, after
         self._seconds: dict[str, float] = {}
+        end_by(self._end)
 
-    def take(self, name: str, act: Callable[[], None], *, seconds: float = 0) -> None:
-        """Do it if it will be over in time: as long as it took before, or the seconds given."""
+    def take(self, name: str, act: Callable[[], None], *, seconds: float = 0, room: int = GIBIBYTE) -> None:
+        """Do it if it will be over in time, as long as it took before or the seconds given, and the disk has room."""
         expected = self._seconds.get(name, seconds)
+        if shutil.disk_usage(self._home).free < room:
+            print(f"left out: {name}, for want of {room / GIBIBYTE:.0f} GiB on the disk", file=sys.stderr)
+            return
         left = self._end - time.monotonic()
         if expected > left:
             print(f"left out: {name}, {expected:.0f} s with {left:.0f} s left", file=sys.stderr)
@@ -56,7 +63,8 @@ class Schedule:
         started = time.monotonic()
         try:
             act()
-        except SystemExit as failure:  # one that cannot be run here is told, and ends nothing else
+        except (SystemExit, OSError, ValueError, LookupError, subprocess.SubprocessError) as failure:
+            # One that cannot be run here is told, and ends nothing else.
             print(f"given up: {name}: {failure}", file=sys.stderr)
             self._seconds[name] = float("inf")
             self._after()
@@ -101,7 +109,7 @@ def main() -> None:
             if page:
                 table.write(page, board, about)
 
-        schedule = Schedule(options.minutes, save)
+        schedule = Schedule(options.minutes, shop.home, save)
         everyone.measure(board, registry, schedule)
         print(table.text(board, describe(engine, time.monotonic() - started)))
 
@@ -121,13 +129,12 @@ class Everyone:
         self.big_kiln = Kiln(engine, bundle_project(scratch(shop.home, "heavy"), models, big=shop.gibibyte), home)
         self.big_kiln.project.reset()
         self.big_kiln.kiln("lock", self.big_kiln.project.folder, home=home.fetched)
-        self.big_kiln.takes_models = self.kiln.takes_models
         folder = scratch(shop.home, "hand-heavy")
         self.big_hand = hand_written(engine, folder, models, bytecode=False, big=shop.gibibyte)
-        self.big_hand.project.reset()
+        self.big_hand.tag += "-heavy"
         for hand in self.hand:
             hand.prepare()
-        self.torch = None
+        self.torch: Torch | None = None
         self.generated: list[Generated] = []
         self.peers: list[Peer] = []
         self.big_peers: list[Peer] = []
@@ -143,11 +150,9 @@ class Everyone:
         ]
         self.peers = [peer(shop, engine) for peer in PEERS]
         self.big_peers = [BentoML(shop, engine, big=True)]
-        for one in (*self.peers, *self.big_peers):
+        for one in self.peers:
             one.prepare()
-            one.project.reset()
-        torch = Torch(shop.home, models)
-        self.torch = torch if torch.prepare() else None
+        self.torch = Torch(shop.home, models)
 
     def measure(self, board: Board, registry: Registry, schedule: Schedule) -> None:
         """Measure in the order of what matters most when the time is short."""
@@ -156,19 +161,22 @@ class Everyone:
         generated = [Rounds(one, board, registry, brief=True) for one in self.generated]
         peers = [Rounds(one, board, registry, brief=True) for one in self.peers]
         big_peers = [Rounds(one, board, registry, big=True) for one in self.big_peers]
-        order = [*core, *big, *generated, *peers, *big_peers, *core, big[0], *core[:2], *big]
-        order += [core[0], core[0], *peers, *generated, *core, *big_peers]
+        kiln, big_kiln = core[0], big[0]
+        order = [*core, kiln, big_kiln, *peers, big[1], *generated, kiln, *core, *big_peers, big_kiln, *core, *peers]
         if self._quick:
-            order = [*core, *big, *core, core[0], big[0], core[0]]
+            order = [*core, *big, *core, kiln, big_kiln, kiln]
         schedule.take("start", partial(measure_start, board))
-        for number, one in enumerate(order):
-            prefix = "1 GiB: " if one in (*big, *big_peers) else ""
+        schedule.take("memory", partial(measure_memory, board, self.kiln), seconds=20)
+        for one in order:
             if not one.system.name.startswith(self._only):
                 continue
-            schedule.take(prefix + one.system.name, one.next, seconds=30)
-            if self.torch and number in (len(core) + 1, len(order) - 1):
-                schedule.take("PyTorch with CUDA", partial(self.torch.measure, board), seconds=120)
-        schedule.take("memory", partial(measure_memory, board, self.kiln), seconds=30)
+            is_big = one in (*big, *big_peers)
+            name, room = ("1 GiB: ", 7) if is_big else ("", 3)
+            schedule.take(name + one.system.name, one.next, seconds=40 + 40 * is_big, room=room * GIBIBYTE)
+        if self.torch:
+            torch = partial(self.torch.measure, board)
+            schedule.take("PyTorch with CUDA", torch, seconds=180, room=12 * GIBIBYTE)
+
 
 
 def measure_start(board: Board) -> None:

@@ -106,6 +106,7 @@ class Registry:
 
     running: DockerRegistry
     pid: int
+    folder: Path
 
     @property
     def host(self) -> str:
@@ -122,6 +123,12 @@ class Registry:
         if "manifests" in manifest:
             manifest = self._manifest(repository, manifest["manifests"][0]["digest"])
         return sum(int(layer["size"]) for layer in manifest["layers"])
+
+    def drop_large(self) -> None:
+        """Give back the disk's room that blobs of 256 MiB and more take."""
+        for blob in self.folder.glob("**/blobs/sha256/*/*/data"):
+            if blob.stat().st_size >= 1 << 28:
+                blob.unlink()
 
     def _manifest(self, repository: str, reference: str) -> dict[str, list[dict[str, str]]]:
         url = f"http://{self.host}/v2/{repository}/manifests/{reference}"
@@ -144,5 +151,5 @@ def _serving(configuration: Path) -> int:
 def open_registry(folder: Path) -> Iterator[Registry]:
     shutil.rmtree(folder, ignore_errors=True)
     with docker_registry(folder) as running:
-        yield Registry(running, _serving(folder / "registry.yml"))
+        yield Registry(running, _serving(folder / "registry.yml"), folder)
     shutil.rmtree(folder, ignore_errors=True)

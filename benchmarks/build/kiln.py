@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import shutil
-import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 from benchmarks.build.engine import Engine, Registry
@@ -90,28 +86,43 @@ class Home:
 
 
 class Kiln(System):
-    """The native assembler, up to the image in the engine. A model that changed is locked first, where it must be."""
+    """The native assembler, up to the image in the engine."""
 
     chooses = True
+    bare = "also"
 
     def __init__(self, engine: Engine, project: Project, home: Home, *, name: str = "kiln") -> None:
         self.name, self.engine, self.project, self.home = name, engine, project, home
-        self.tag = f"{project.folder.name}:1.0.0"
-        self.takes_models = False
+        self._first = project
+        self.begin()
 
     def kiln(self, *arguments: str | Path, home: Path | None = None) -> str:
         environ = {**self.engine.environ, "KILN_HOME": str(home or self.home.used)}
         return run([KILN, *arguments], environ=environ).stdout
 
-    def _try(self, *arguments: str | Path) -> bool:
-        environ = {**os.environ, **self.engine.environ, "KILN_HOME": str(self.home.used)}
-        return subprocess.run([KILN, *arguments], env=environ, capture_output=True, check=False).returncode == 0
+    def begin(self) -> None:
+        self._take(self._first)
+
+    def _take(self, project: Project) -> None:
+        self.project, self.tag = project, f"{project.folder.name}:1.0.0"
+
+    def move(self, number: int) -> None:
+        """Go on with a bundle of another name in another folder, locked but never built. One of 1 GiB stays."""
+        if self._first.big:
+            super().move(number)
+            return
+        folder = self._first.folder.with_name(f"{self._first.folder.name}-another")
+        shutil.rmtree(folder, ignore_errors=True)
+        self._take(bundle_project(folder, self._first.models))
+        self.project.reset()
+        super().move(number)
+        self.has_other_model = False
+        self.choose()
 
     def prepare(self) -> None:
         """Bring all that any of the project's locks names, and have the base in the engine under a name that stays."""
         done, key = self.home.fetched / ".prepared", _sources()
-        if self.engine.has("kiln-benchmark/base:kiln") and done.exists() and done.read_text().startswith(key):
-            self.takes_models = done.read_text().endswith("takes models")
+        if self.engine.has("kiln-benchmark/base:kiln") and done.exists() and done.read_text() == key:
             return
         self.project.reset()
         for number in (*range(len(SMALL)), None):
@@ -121,31 +132,27 @@ class Kiln(System):
         self.forget()
         self.kiln("build", self.project.folder)
         self._base("engine")
-        self.project.place_model(1)
-        self.takes_models = self._try("build", self.project.folder)
-        done.write_text(f"{key} {'takes models' if self.takes_models else 'wants a lock for each model'}")
+        done.write_text(key)
 
     def forget(self) -> None:
         self.kiln("lock", self.project.folder, home=self.home.fetched)
         self.has_other_model = False
         self.home.renew()
-        self.engine.remove(self.tag)
+        self.engine.remove(self._first.folder.name)
         shutil.rmtree(self.project.folder / "build", ignore_errors=True)
 
     def build(self) -> None:
-        self.link()
-        self.load()
+        self.kiln("build", self.project.folder, "--load", *(["--new-model"] if self.has_other_model else []))
+        self.has_other_model = False
+
+    def build_bare(self) -> None:
+        """Run the same command with a linker that is given no interpreter, for which there is no option."""
+        environ = {**self.engine.environ, "KILN_HOME": str(self.home.used)}
+        run([sys.executable, "-c", _BARE, "build", self.project.folder, "--load"], environ=environ)
 
     def link(self) -> None:
-        if self.has_other_model and not self.takes_models:
-            self.choose()
-        self.has_other_model = False
-        self.kiln("build", self.project.folder, *(["--load"] if can_load() else []))
-
-    def load(self) -> None:
-        if not can_load():
-            environ = {**self.engine.environ, "KILN_HOME": str(self.home.used)}
-            run([sys.executable, "-c", _LOAD, str(self.project.folder), self.tag], environ=environ)
+        """Write the image and the generated Dockerfile's context, and load nothing."""
+        self.kiln("build", self.project.folder)
 
     def choose(self) -> None:
         self.kiln("lock", self.project.folder)
@@ -194,34 +201,19 @@ class Generated(System):
 
 
 def _sources() -> str:
-    """Return what tells one state of kiln's source from another."""
-    files = sorted((ROOT / "builder").rglob("*.py"))
+    """Return what tells one state of the source that locks and fetches from another."""
+    parts = ("base", "bundle", "lock", "oci", "pipeline", "store")
+    files = sorted(file for part in parts for file in (ROOT / "builder" / part).rglob("*.py"))
+    files.append(ROOT / "builder/runtime/requirements.lock")
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-@cache
-def can_load() -> bool:
-    """Tell whether ``kiln build`` can end with the image in the engine."""
-    return "--load" in run([KILN, "build", "--help"]).stdout
-
-
-def image_id(project: Project) -> str:
-    record = json.loads((project.folder / "build/image.json").read_text())
-    return str(record["image_id"])
-
-
-_LOAD = """
-import sys
-from pathlib import Path
-from builder import pipeline
-from builder.engine.docker import DockerEngine
-from builder.host.terminal import Terminal
-from builder.oci.platform import Platform
-from builder.store.images import read_layout
-workshop = pipeline.open_workshop(Terminal(quiet=True))
-with DockerEngine.connect() as engine:
-    image = read_layout(Path(sys.argv[1]) / "build/layout", Platform.host())
-    engine.load(image, workshop.store, tags=(sys.argv[2],))
+_BARE = """
+from contextlib import nullcontext
+from builder.pipeline import linking
+linking.interpreter_for = lambda *given, **named: nullcontext()
+from builder.cli.main import main
+main()
 """
 
 _BASE = """

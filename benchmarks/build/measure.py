@@ -15,6 +15,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+_DEADLINE = [float("inf")]
+"""When every command that still runs is ended, by time.monotonic()."""
+
+
+def end_by(moment: float) -> None:
+    """Let no command run past a moment of time.monotonic()."""
+    _DEADLINE[0] = moment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +98,12 @@ def run(
         errors="replace",
     ) as running:
         watcher = _Watcher(running.pid) if watch else None
-        stdout, stderr = running.communicate()
+        left = _DEADLINE[0] - time.monotonic()
+        try:
+            stdout, stderr = running.communicate(timeout=None if left == float("inf") else max(left, 0))
+        except subprocess.TimeoutExpired:
+            running.kill()
+            sys.exit(f"no time left: {' '.join(words)}")
         seconds = time.perf_counter() - started
     memory = watcher.end() if watcher else 0
     if running.returncode:

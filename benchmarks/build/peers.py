@@ -94,13 +94,14 @@ class Peer(System):
         return run(words, environ=self._environ(environ), cwd=self.project.folder).stdout
 
     def docker(self, *arguments: str | Path) -> None:
-        run([self._path / "docker", *arguments], environ=self._environ({"DOCKER_BUILDKIT": "1"}))
+        run([self._path / "docker", *arguments], environ=self._environ({}))
 
     def _environ(self, more: dict[str, str]) -> dict[str, str]:
         return {
             **self.engine.environ,
             "PATH": f"{self._path}:{self._bin}:{os.environ['PATH']}",
             "BENCHMARK_COLD": "1" if self._cold else "",
+            "DOCKER_BUILDKIT": "1",
             **more,
         }
 

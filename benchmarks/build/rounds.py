@@ -12,6 +12,7 @@ from benchmarks.build.measure import Board
 from benchmarks.build.systems import System
 
 COLD = "cold build"
+BARE = "cold build without bytecode"
 AGAIN = "nothing changed"
 CODE = "one line of code changed"
 MODEL = "another model of 2 MB"
@@ -49,16 +50,22 @@ class Rounds:
     def next(self) -> None:
         """Measure everything once more. A brief round leaves out what is another bundle's."""
         started = time.monotonic()
-        self._round()
+        try:
+            self._round()
+        finally:
+            self._tidy()
         self.seconds = time.monotonic() - started
 
     def _round(self) -> None:
         self._number += 1
         number, system = self._number, self.system
-        system.project.reset()
-        system.has_other_model = number > 1
-        system.forget()
+        if system.bare == "also" and not self._is_big:
+            self._forget()
+            self._timed(BARE, system.build_bare)
+        self._forget()
         self._build(COLD)
+        if system.bare == "always" and not self._is_big:
+            self._board.add(BARE, system.name, self._board.values[COLD][system.name][-1])
         self._compare()
         self._build(AGAIN)
         if number == 1:
@@ -71,7 +78,8 @@ class Rounds:
         self._push(PUSH_CODE, self._repository(f"machine{number}"))
         self._edit_model()
         self._build(MODEL)
-        self._push(PUSH_MODEL, self._repository(f"machine{number}"))
+        if not self._is_brief:
+            self._push(PUSH_MODEL, self._repository(f"machine{number}"))
         if self._is_big:
             return
         self._weigh(self._repository(f"machine{number}"))
@@ -85,12 +93,26 @@ class Rounds:
         self._build(DEPENDENCY)
         self._push(PUSH_DEPENDENCY, where)
 
+    def _forget(self) -> None:
+        """Have everything as it is before anything is edited or built."""
+        self.system.begin()
+        self.system.project.reset()
+        self.system.has_other_model = self._number > 1
+        self.system.forget()
+
+    def _tidy(self) -> None:
+        """Make room for those that come next."""
+        if self._is_big or self._is_brief:
+            self.system.engine.remove(self.system.tag)
+        if self._is_big:
+            self._registry.drop_large()
+
     def _repository(self, name: str) -> str:
         return f"{re.sub('[^a-z0-9]+', '-', (self._prefix + self.system.name).lower())}/{name}"
 
     def _change_both(self) -> None:
-        self._edit_code()
-        self._edit_model()
+        self._edits += 1
+        self.system.move(self._edits)
         if self._is_big or self._is_brief:
             self.system.ready()
             self.system.build()
@@ -107,7 +129,8 @@ class Rounds:
         self.system.has_other_model = True
 
     def _build(self, scenario: str) -> None:
-        self.system.ready()
+        if scenario != AGAIN:
+            self.system.ready()
         self._timed(scenario, self.system.build)
 
     def _timed(self, scenario: str, act: Callable[[], None]) -> None:

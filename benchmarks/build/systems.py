@@ -23,10 +23,15 @@ class System(ABC):
     """Whether a dependency that was added is chosen by a command of its own."""
     has_other_model = False
     """Whether the model changed since the last build."""
+    bare = ""
+    """How it builds without bytecode: "always", "also" when there is ``build_bare``, or not at all."""
 
     @abstractmethod
     def forget(self) -> None:
         """Drop everything but what was downloaded, so that the next build makes all of it."""
+
+    def begin(self) -> None:  # noqa: B027
+        """Go back to the project of the first build: it is always that one."""
 
     def ready(self) -> None:  # noqa: B027
         """Do what goes before a build and is not counted: nothing."""
@@ -51,6 +56,16 @@ class System(ABC):
 
     def choose(self) -> None:  # noqa: B027
         """Do what must be done by hand, once, after a dependency was added: nothing."""
+
+    def move(self, number: int) -> None:
+        """Go on with another project of the same dependencies: other code, other model; one and the same folder."""
+        self.project.edit_code(number)
+        self.project.place_model(number % 15 + 1)
+        self.has_other_model = True
+
+    def build_bare(self) -> None:
+        """Make the image without bytecode, which ``bare`` says it can."""
+        raise LookupError(self.name)
 
 
 class FromDockerfile(System):
@@ -137,4 +152,6 @@ def hand_written(engine: Engine, folder: Path, models: Path, *, bytecode: bool, 
         big=big,
     )
     project = Project(**{**project.__dict__, "pins": (*project.pins, *SERVER)})
-    return FromDockerfile(f"hand-written, {words}", engine, project, buildkit=True)
+    system = FromDockerfile(f"hand-written, {words}", engine, project, buildkit=True)
+    system.bare = "" if bytecode else "always"
+    return system

@@ -11,7 +11,7 @@ from benchmarks.build.wanted import BIG, WANTED
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 OURS = "kiln"
-_BUILDS = (rounds.COLD, rounds.SHARED, rounds.AGAIN, rounds.CODE, rounds.MODEL, rounds.DEPENDENCY, rounds.CHOOSE)
+_BUILDS = (rounds.COLD, rounds.BARE, rounds.SHARED, rounds.AGAIN, rounds.CODE, rounds.MODEL, rounds.DEPENDENCY, rounds.CHOOSE)
 _PUSHES = (
     rounds.PUSH,
     rounds.PUSH_SHARED,

@@ -32,6 +32,7 @@ from report import fill_page, judge, render
 from service import running
 from systems import System, find_systems
 
+CORE = ("modelkiln", "modelkiln-script", "handwritten")
 PAGE = ROOT / "docs" / "explanation" / "benchmarks-serving.md"
 IN_PROCESS = """
 import json, statistics, sys, time
@@ -61,6 +62,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing that was started is left behind
     if shutil.which("wrk") is None:
         sys.exit("wrk is needed: as root, apt-get install wrk")
+    end = time.monotonic() + 60 * arguments.minutes
     quick = ["modelkiln"] if arguments.quick else []
     systems = find_systems(arguments.systems or quick)
     pythons = make_all({system.lock for system in systems})
@@ -83,21 +85,30 @@ def main() -> int:
             results["plain_start"][model] = statistics.median(
                 time_start(pythons["models"], models / model) for _ in "123"
             )
-        for number in range(arguments.rounds):
+        for number in range(arguments.rounds + arguments.more):
+            taking = systems if number < arguments.rounds else [each for each in systems if each.name in CORE]
             for model in arguments.models:
-                for system in systems if number % 2 == 0 else reversed(systems):
+                for system in taking if number % 2 == 0 else reversed(taking):
+                    if time.monotonic() > end:
+                        print(f"{system.name:20} {model} left out, for want of time", flush=True)
+                        continue
                     measured = measure(system, pythons[system.lock], models, model, sample, work, arguments, results)
                     if measured:
                         results["runs"].append(measured)
+                        save(results, page=PAGE if arguments.write else None)
+    print(render(results))
+    print("\n".join(judge(results)))
+    return 0
+
+
+def save(results: dict[str, Any], *, page: Path | None) -> None:
+    """Write what there is so far, so that a run that is ended leaves what it has measured."""
     out = ROOT / ".build"
     out.mkdir(exist_ok=True)
     (out / "serving.json").write_text(json.dumps(results, indent=1))
     (out / "serving.md").write_text(render(results))
-    print(render(results))
-    print("\n".join(judge(results)))
-    if arguments.write:
-        PAGE.write_text(fill_page(PAGE.read_text(), results))
-    return 0
+    if page:
+        page.write_text(fill_page(page.read_text(), results))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -108,6 +119,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--connections", nargs="+", type=int, default=[1, 16, 64])
     parser.add_argument("--seconds", type=float, default=4, help="of each cell")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--more", type=int, default=1, help="further rounds of ours and the hand-written app alone")
+    parser.add_argument("--minutes", type=float, default=60, help="begin nothing after these")
     parser.add_argument("--starts", type=int, default=1, help="further starts of each system, whose median is told")
     parser.add_argument("--write", action="store_true", help=f"put the figures into {PAGE.relative_to(ROOT)}")
     return parser.parse_args()
@@ -152,7 +165,7 @@ def measure(
             "memory": memory,
             "load": os.getloadavg()[0],
         }
-    except RuntimeError as error:
+    except (RuntimeError, OSError, ValueError, LookupError, subprocess.SubprocessError) as error:
         print(f"{told} {error}", flush=True)
         return None
 
