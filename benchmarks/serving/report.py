@@ -144,11 +144,11 @@ def judge(results: dict[str, Any]) -> list[str]:
 
 def fill_page(page: str, results: dict[str, Any]) -> str:
     """Return the page with its figures made anew: all between the heading of that name and the one of the misses."""
-    machine = results["machine"]
+    machine, loads = results["machine"], [each["load"] for each in results["runs"]] or [0.0]
     about = (
         f"Measured on {machine['date']}: {machine['cores']} cores of {machine['cpu']}, shared with wrk; "
-        f"{results['seconds']:g} s for each cell; ours and the hand-written app in several rounds, whose medians "
-        "are told. A cell is requests per second (beside the hand-written app), "
+        f"{results['seconds']:g} s for each cell; the load average was {min(loads):.1f} to {max(loads):.1f}, "
+        "the system measured and wrk included. A cell is requests per second (beside the hand-written app), "
         "then the median and the 99th percentile of the latency in milliseconds. "
         "A plus at a status: the answer names the field that is wrong."
     )
