@@ -116,11 +116,11 @@ def client(request: pytest.FixtureRequest, docker_host: str) -> Callable[[str], 
     return lambda name: make_client(name, home, docker_host)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client_image(
     kiln: Kiln, docker_host: str, sdk: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """Lend the one image, under a name of its own, and remove what was started from it."""
+    """Lend the one image, under a name of its own; other modules' tests find no container of it left."""
     bundle = copy_example("churn", tmp_path_factory.mktemp("clients") / "churn")
     record = kiln.with_environ(DOCKER_HOST=docker_host)("build", bundle, "--load", "--json").json
     name = f"kiln-test-clients:{uuid.uuid4().hex[:8]}"
@@ -136,7 +136,7 @@ def client_image(
         sdk.images.remove(name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(client_image: str, sdk: docker.DockerClient) -> Iterator[Served]:
     """Lend a hardened container of it that is ready."""
     container = sdk.containers.run(client_image, detach=True, ports={"8080/tcp": ("127.0.0.1", None)}, **HARDENED)
