@@ -37,7 +37,7 @@ def read_archive(path: Path, *, name: str | None = None) -> list[Member]:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
             end = archive.start_dir
-    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error) as error:
+    except (OSError, zipfile.BadZipFile, RuntimeError, ValueError, EOFError, struct.error) as error:
         raise PlanError.of(
             f"{archive_name} cannot be read as a zip archive: {error}", at=str(path), hint="fetch the wheel again"
         ) from error

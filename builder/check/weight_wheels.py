@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from builder.bundle.inventory import Memory
+from builder.check.zip_errors import ZIP_ERRORS
 from builder.errors import KilnError
 from builder.oci.digest import Digest
 
@@ -20,7 +21,7 @@ def unpacked_size(wheel: Path, digest: Digest, memory: Memory | None = None) -> 
     try:
         with zipfile.ZipFile(wheel) as archive:
             size = sum(member.file_size for member in archive.infolist())
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+    except ZIP_ERRORS:
         return None
     if memory:
         with contextlib.suppress(OSError, KilnError):  # not remembered, so read again next time

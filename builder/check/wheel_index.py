@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from email.parser import BytesHeaderParser
@@ -15,6 +14,7 @@ from typing import Any, BinaryIO, cast
 
 from builder.check.elf import ElfError, read_elf
 from builder.check.subject import Subject
+from builder.check.zip_errors import ZIP_ERRORS
 from builder.oci.digest import Digest
 
 _VERSION = 1
@@ -85,7 +85,7 @@ def index_wheel(path: Path) -> WheelIndex:
     try:
         with zipfile.ZipFile(path) as archive:
             return _read(archive)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError):
+    except ZIP_ERRORS:
         return WheelIndex(modules=frozenset(), packages=frozenset(), extensions=frozenset(), requires=(), libraries=())
 
 
@@ -98,7 +98,7 @@ def module_source(path: Path, module: str) -> bytes | None:
             for info in archive.infolist():
                 if _installed(info.filename) in wanted and info.file_size < _IN_MEMORY:
                     return archive.read(info)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError):
+    except ZIP_ERRORS:
         pass
     return None
 

@@ -13,7 +13,6 @@ ZIP_ERRORS = (
     lzma.LZMAError,
     EOFError,
     OSError,
-    NotImplementedError,
     RuntimeError,
     ValueError,
     KeyError,
@@ -22,4 +21,5 @@ ZIP_ERRORS = (
     MemoryError,
     struct.error,
 )
-"""What zipfile raises for archives that are not what they say; a password is a RuntimeError."""
+"""What zipfile raises for archives that are not what they say; a password, or a version or
+method it does not know, is a RuntimeError."""

@@ -129,11 +129,7 @@ class DockerEngine:
         like: Sequence[str] = (),
         progress: Callable[[str], None] = _nothing,
     ) -> str:
-        """Bring an image in and return the ID the engine has it under, which is checked to be the image's own.
-
-        Layers the engine has are not sent again; ``like`` names images that probably have most of them. An engine
-        that holds the image under any other ID is a DigestMismatchError; one that refuses it is an EngineError.
-        """
+        """Bring an image in as the loader does; its first name is ``like`` it when no other is given."""
         return self._loader.load(image, blobs, tags=tags, like=like or tags[:1], progress=progress)
 
     def find(self, image: Image) -> str | None:

@@ -351,22 +351,15 @@ def test_sigterm_is_obeyed_while_a_pipe_says_nothing(root: Path) -> None:
     process.communicate()
 
 
+def begin(root: Path, source: Path, output: Path) -> subprocess.Popen[bytes]:
+    """Start a run that is not waited for."""
+    command = [sys.executable, "-I", "-S", str(ENTRY), "batch", "--input", str(source), "--output", str(output)]
+    return subprocess.Popen(command, env=make_environment(root), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def test_a_killed_run_leaves_no_output_and_the_next_one_is_whole(root: Path, tmp_path: Path) -> None:
     source = write_lines(tmp_path / "in.jsonl", [{"a": index, "b": "slow"} for index in range(20_000)])
-    command = [
-        sys.executable,
-        "-I",
-        "-S",
-        str(ENTRY),
-        "batch",
-        "--input",
-        str(source),
-        "--output",
-        f"{tmp_path}/o.jsonl",
-    ]
-    process = subprocess.Popen(
-        command, env=make_environment(root), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = begin(root, source, tmp_path / "o.jsonl")
     part = tmp_path / "o.jsonl.part"
     wait_for(lambda: part.exists() and part.stat().st_size > 0, 20)
     process.kill()
@@ -380,20 +373,7 @@ def test_a_killed_run_leaves_no_output_and_the_next_one_is_whole(root: Path, tmp
 
 def test_two_runs_do_not_write_one_file(root: Path, tmp_path: Path) -> None:
     source = write_lines(tmp_path / "in.jsonl", [{"a": index, "b": "slow"} for index in range(20_000)])
-    command = [
-        sys.executable,
-        "-I",
-        "-S",
-        str(ENTRY),
-        "batch",
-        "--input",
-        str(source),
-        "--output",
-        f"{tmp_path}/o.jsonl",
-    ]
-    process = subprocess.Popen(
-        command, env=make_environment(root), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = begin(root, source, tmp_path / "o.jsonl")
     wait_for((tmp_path / "o.jsonl.part").exists, 20)
     summary = batch(root, "--input", source, "--output", tmp_path / "o.jsonl", code=73)
     process.kill()

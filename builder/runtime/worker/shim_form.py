@@ -15,18 +15,14 @@ MULTIPART = "multipart/form-data"
 FORMS = frozenset({URL_ENCODED, MULTIPART, "application/x-url-encoded"})
 
 
-class FileStorage:
-    """A file in a form. What it does not have itself it asks of its ``stream``, as files are read anywhere."""
+class Typed:
+    """What has a content type among its headers."""
 
-    def __init__(self, stream: IO[bytes], filename: str | None, name: str | None, headers: Headers) -> None:
-        self.stream = stream
-        self.filename = filename
-        self.name = name
-        self.headers = headers
+    headers: Headers
 
     @property
     def content_type(self) -> str | None:
-        """The content type the client gave."""
+        """The Content-Type header the client gave."""
         value: str | None = self.headers.get("content-type")
         return value
 
@@ -39,6 +35,16 @@ class FileStorage:
     def mimetype_params(self) -> dict[str, str]:
         """The parameters of the content type."""
         return split_header(self.content_type or "")[1]
+
+
+class FileStorage(Typed):
+    """A file in a form. What it does not have itself it asks of its ``stream``, as files are read anywhere."""
+
+    def __init__(self, stream: IO[bytes], filename: str | None, name: str | None, headers: Headers) -> None:
+        self.stream = stream
+        self.filename = filename
+        self.name = name
+        self.headers = headers
 
     @property
     def content_length(self) -> int:

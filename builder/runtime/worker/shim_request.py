@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 from .azure_input import BAD_BYTES, is_json, parse_query
 from .raw import RawRequest
-from .shim_form import FORMS, FileStorage, read_form, split_header
+from .shim_form import FORMS, FileStorage, Typed, read_form, split_header
 from .shim_headers import Headers, MultiDict
 
 UNCHANGED = "/:%!$&'()*+,;=@"
 
 
-class ShimRequest:
+class ShimRequest(Typed):
     """What scripts ask of ``flask.Request``. What is not here raises AttributeError with the way to have it."""
 
     def __init__(self, request: RawRequest | None = None, environ: dict[str, Any] | None = None) -> None:
@@ -111,12 +111,6 @@ class ShimRequest:
     # --- what headers say
 
     @property
-    def content_type(self) -> str | None:
-        """The Content-Type header."""
-        value: str | None = self.headers.get("content-type")
-        return value
-
-    @property
     def content_length(self) -> int | None:
         """The Content-Length header; a chunked body has none."""
         value = self.headers.get("content-length")
@@ -127,16 +121,6 @@ class ShimRequest:
         """The Content-Encoding header. The body is not decoded."""
         value: str | None = self.headers.get("content-encoding")
         return value
-
-    @property
-    def mimetype(self) -> str:
-        """The content type without parameters, lower case."""
-        return split_header(self.content_type or "")[0]
-
-    @property
-    def mimetype_params(self) -> dict[str, str]:
-        """The parameters of the content type."""
-        return split_header(self.content_type or "")[1]
 
     @property
     def is_json(self) -> bool:
