@@ -12,6 +12,7 @@ It wants root, and Debian: the engine is started by tools/engine, base images ar
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import platform
@@ -89,6 +90,7 @@ def main() -> None:
     )
     parser.add_argument("--stop", action="store_true", help="stop the engine afterwards, which drops its images")
     options = parser.parse_args()
+    compile_kiln()
     shop, board = Shop(options.home.absolute()), Board()
     shop.home.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -112,6 +114,12 @@ def main() -> None:
         schedule = Schedule(options.minutes, shop.home, save)
         everyone.measure(board, registry, schedule)
         print(table.text(board, describe(engine, time.monotonic() - started)))
+
+
+def compile_kiln() -> None:
+    """Have kiln as an installer leaves it, with the bytecode of all its modules, whatever this shell forbids."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    compileall.compile_dir(ROOT / "builder", quiet=1)
 
 
 class Everyone:

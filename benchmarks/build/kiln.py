@@ -167,7 +167,7 @@ class Kiln(System):
         return f"{repository}/{self.project.folder.name}"
 
     def place_base(self, registry: Registry) -> None:
-        self._base(f"{registry.host}/base:kiln")
+        self._base(f"{registry.host}/base:{self.project.folder.name}")
 
     def _base(self, place: str) -> None:
         """Have the base image alone somewhere."""

@@ -10,7 +10,7 @@ import json
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -81,6 +81,10 @@ class PlainApi:
     def close(self) -> None:
         """Drop the connection."""
         self._connection.close()
+
+    def abort(self) -> None:
+        """End the call that another thread waits for; it raises there."""
+        self._connection.abort()
 
     @property
     def url(self) -> str:
@@ -157,9 +161,19 @@ class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=_CALL_SECONDS)
         self._path = path
+        self._is_aborted = False
 
     def connect(self) -> None:
+        if self._is_aborted:
+            raise ConnectionAbortedError("given up")
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(_CONNECT_SECONDS)
         self.sock.connect(str(self._path))
         self.sock.settimeout(_CALL_SECONDS)
+
+    def abort(self) -> None:
+        """Shut the connection for both directions, which wakes whoever reads from it or writes to it; open no other."""
+        self._is_aborted = True
+        if self.sock is not None:
+            with suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -31,28 +32,61 @@ class Loader(Protocol):
 
 
 class Loading:
-    """The image that runs on this machine, on its way into the engine: sent first, named once all is well."""
+    """The image that runs on this machine, on its way into the engine: sent first, named once all is well.
 
-    def __init__(self, workshop: Workshop, loader: Loader, plan: Plan) -> None:
+    Given ``abort``, which ends a call under way, it is sent beside whatever else is done.
+    """
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        find_loader: Callable[[], Loader],
+        plan: Plan,
+        *,
+        abort: Callable[[], None] | None = None,
+    ) -> None:
         self._workshop = workshop
-        self._loader = loader
+        self._find_loader = find_loader
         self._plan = plan
-        self._held: tuple[Image, str] | None = None
+        self._abort = abort
+        self._beside = ThreadPoolExecutor(1) if abort is not None and workshop.settings.jobs > 1 else None
+        self._image: Image | None = None
+        self._held: Future[tuple[Loader, str]] = Future()
 
     def send(self, images: Sequence[Image]) -> None:
-        """Bring the image in; it has no name yet."""
+        """Begin to bring the image in; it has no name yet."""
         [image] = [image for image in images if image.config.platform == self._plan.platform]
-        if self._held is None or self._held[0] != image:
-            with self._workshop.terminal.step("load", f"load into {self._loader.name}"):
-                held = self._loader.load(image, self._workshop.store, like=(self._plan.tag,))
-            self._held = image, held
+        if self._image == image:
+            return
+        self._image = image
+        if self._beside is not None:
+            self._held = self._beside.submit(self._bring, image)
+        else:
+            self._held = Future()
+            self._held.set_result(self._bring(image))
 
-    def name(self, images: Sequence[Image], tags: Sequence[str]) -> None:
-        """Give the image its names, once it is there."""
+    def settle(self, images: Sequence[Image]) -> None:
+        """Wait until the image is there; what kept it from being so is raised."""
         self.send(images)
-        if self._held is not None:
-            for tag in tags:
-                self._loader.tag(self._held[1], tag)
+        self._held.result()
+
+    def name(self, tags: Sequence[str]) -> None:
+        """Give the image its names, once it is there."""
+        loader, held = self._held.result()
+        for tag in tags:
+            loader.tag(held, tag)
+
+    def close(self) -> None:
+        """Send an image nobody will name no further."""
+        if self._abort is not None and not self._held.done():
+            self._abort()
+        if self._beside is not None:
+            self._beside.shutdown()
+
+    def _bring(self, image: Image) -> tuple[Loader, str]:
+        loader = self._find_loader()
+        with self._workshop.terminal.step("load", f"load into {loader.name}"):
+            return loader, loader.load(image, self._workshop.store, like=(self._plan.tag,))
 
 
 @contextmanager
@@ -70,7 +104,11 @@ def open_loading(workshop: Workshop, bundle: Bundle, plans: Sequence[Plan]) -> I
         from builder.engine.docker import DockerEngine  # noqa: PLC0415 - finds and speaks to engines of every kind
 
         with DockerEngine.connect() as engine:
-            yield Loading(workshop, engine, mine[0])
+            yield Loading(workshop, lambda: engine, mine[0])
         return
     with api:
-        yield Loading(workshop, ImageLoader(api, api.version, api.info), mine[0])
+        loading = Loading(workshop, lambda: ImageLoader(api, api.version, api.info), mine[0], abort=api.abort)
+        try:
+            yield loading
+        finally:
+            loading.close()

@@ -28,7 +28,8 @@ def make(
 ) -> Built:
     """Make everything a build makes. All the plans name is in the store, but for the layers.
 
-    ``require_sound`` is asked once images are linked and sent, before anything is written or gets its name.
+    ``require_sound`` is asked once images are linked and on their way into the engine, before anything is written or
+    gets its name.
     """
     from builder.pipeline.loading import open_loading  # noqa: PLC0415 - only when an engine is wanted
 
@@ -50,6 +51,8 @@ def make(
             for number, one in enumerate(plans):
                 images[number], engine_id = build_by_engine(builder, workshop, one, images[number], contexts[number])
                 engine_ids.append(engine_id)
+        if loading:
+            loading.settle(images)
         write_layout(workshop.store, images, products.layout, tag=bundle.version)
         built = Built(
             repository=bundle.repository,
@@ -68,5 +71,5 @@ def make(
         for one in plans:
             keep_plan(workshop, bundle.root, one)
         if loading:
-            loading.name(images, built.tags)
+            loading.name(built.tags)
     return built

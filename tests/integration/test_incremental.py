@@ -246,11 +246,11 @@ def test_the_plan_says_what_changed_and_what_is_reused(own: tuple[Kiln, Home], b
     [after] = kiln("plan", bundle, "--explain", "--json").json["platforms"]
     made = {line["what"]: line["because"] for line in after["layers"] if line["outcome"] == "made"}
     assert made == {
-        "code: scoring script and sources": ["file score.py changed"],
+        "code: scoring script, bundle.json and locks": ["file score.py changed"],
         "image configuration": ["1 of its layers changed"],
     }
     table = kiln("plan", bundle, "--explain").stdout
-    assert "made     code: scoring script and sources" in table
+    assert "made     code: scoring script, bundle.json and locks" in table
     assert "file score.py changed" in table
 
 

@@ -1,5 +1,5 @@
 # churn 1.0.0 for linux/amd64, written by ModelKiln. Do not edit: the next build writes it anew.
-# Plan: sha256:242c3349a40226dac4528cb6eb05d4bc54933e91b8d77c83f29bbacfded27b07
+# Plan: sha256:bc4699deefe9529c9158478ae5f0d8f9cc787f76aa19d8b1a73cec08be718c4a
 #
 # Everything it needs lies beside it or is pinned by digest, so it builds without a network:
 #   docker build --network=none --tag churn:1.0.0 .

@@ -1,5 +1,5 @@
 # triage 1.0.0 for linux/amd64, written by ModelKiln. Do not edit: the next build writes it anew.
-# Plan: sha256:1cb6843fa41898dfc5d2ae30f16365271746365e32d72d624efc0ee3201e1827
+# Plan: sha256:f9c2baff55670e011e03841ee0973ac85cd770b185c43ab31117af1c2f6171c5
 #
 # Everything it needs lies beside it or is pinned by digest, so it builds without a network:
 #   docker build --network=none --tag triage:1.0.0 .

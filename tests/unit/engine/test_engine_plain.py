@@ -6,6 +6,7 @@ import socketserver
 import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class Engine(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = b""
         if self.headers.get("Transfer-Encoding") == "chunked":
-            while size := int(self.rfile.readline(), 16):
+            while size := int(self.rfile.readline() or b"0", 16):
                 body += self.rfile.read(size)
                 self.rfile.readline()
             self.rfile.readline()
@@ -110,6 +111,27 @@ def test_an_engine_that_is_gone_is_an_error(engine: Asked) -> None:
     engine[0].unlink()
     with pytest.raises(EngineError, match="the engine could not inspect an image"):
         api.inspect_image("one")
+
+
+def test_a_call_that_another_thread_waits_for_is_given_up(engine: Asked) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def chunks() -> Iterator[bytes]:
+        yield b"one"
+        begun.set()
+        go_on.wait(20)
+        yield b"two"
+
+    with PlainApi(engine[0]) as api, ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(api.load_image, chunks())
+        assert begun.wait(20)
+        api.abort()
+        go_on.set()
+        with pytest.raises(EngineError, match="could not load the image"):
+            loading.result(20)
+        with pytest.raises(EngineError) as caught:
+            api.inspect_image("one")
+        assert caught.value.faults[0].got == "given up"  # nor is another connection made
 
 
 def test_the_named_socket_is_taken(engine: Asked) -> None:

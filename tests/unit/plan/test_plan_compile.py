@@ -37,8 +37,7 @@ def plan_of(
 
 
 def document_of(plan: Plan) -> dict[str, Any]:
-    source = plan.layers[-1].sources[0]
-    assert isinstance(source, TextSource)
+    source = next(source for source in plan.layers[-1].sources if isinstance(source, TextSource))
     return json.loads(source.text)
 
 
@@ -54,8 +53,7 @@ def test_layers_stand_in_the_order_of_how_often_they_change() -> None:
         ("dependencies", "scikit-learn 1.7.2"),
         ("dependencies", "2 small dependencies"),
         ("model", "model/churn.joblib"),
-        ("code", "scoring script and sources"),
-        ("configuration", "bundle.json and locks"),
+        ("code", "scoring script, bundle.json and locks"),
     ]
 
 
@@ -76,7 +74,7 @@ def test_changing_code_changes_one_layer_only() -> None:
     before = plan_of()
     after = plan_of(inventory=make_inventory(code=(make_file("score.py", 101),)))
     changed = [a.title for a, b in zip(before.layers, after.layers, strict=True) if a.key != b.key]
-    assert changed == ["scoring script and sources"]
+    assert changed == ["scoring script, bundle.json and locks"]
 
 
 def test_equal_dependencies_have_equal_keys_in_different_bundles() -> None:
