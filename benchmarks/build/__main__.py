@@ -126,7 +126,7 @@ class Everyone:
     """All systems, made ready."""
 
     def __init__(self, shop: Shop, engine: Engine, *, quick: bool, only: tuple[str, ...]) -> None:
-        self._quick, self._only = quick, only or ("",)
+        self._quick, self._only, self._engine = quick, only or ("",), engine
         home, models = Home(shop.home / "kiln"), shop.models
         self.kiln = Kiln(engine, bundle_project(scratch(shop.home, "forest"), models), home)
         self.kiln.prepare()
@@ -164,6 +164,7 @@ class Everyone:
 
     def measure(self, board: Board, registry: Registry, schedule: Schedule) -> None:
         """Measure in the order of what matters most when the time is short."""
+        self._engine.forget_steps()
         core = [Rounds(one, board, registry) for one in (self.kiln, *self.hand)]
         big = [Rounds(one, board, registry, big=True) for one in (self.big_kiln, self.big_hand)]
         generated = [Rounds(one, board, registry, brief=True) for one in self.generated]

@@ -71,6 +71,10 @@ class Engine:
             self.docker("rmi", "--force", *found)
         self.docker("image", "prune", "--force")
 
+    def forget_steps(self) -> None:
+        """Drop what BuildKit remembers of steps it took, in earlier runs too; downloads in cache mounts stay."""
+        self.docker("builder", "prune", "--force", "--all", "--filter", "type=regular")
+
     def push(self, tag: str, destination: str) -> None:
         """Publish an image under another name, which it does not keep."""
         self.docker("tag", tag, destination)

@@ -54,7 +54,8 @@ def _section(board: Board, title: str, scenarios: Sequence[str], prefix: str) ->
     for scenario in present:
         wanted = WANTED.get(scenario)
         cells = [_cell(board, scenario, system) for system in systems]
-        lines.append(f"| {scenario.removeprefix(prefix)} | {_wanted(board, scenario, wanted)} | {' | '.join(cells)} |")
+        name = scenario.removeprefix(prefix).replace("2 MB", "1 GiB" if prefix else "2 MB")
+        lines.append(f"| {name} | {_wanted(board, scenario, wanted)} | {' | '.join(cells)} |")
     for fact in facts:
         told = board.facts.get(fact, {})
         if told:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 from malformed import NAMES as BODIES
@@ -76,15 +76,37 @@ def render(results: dict[str, Any]) -> str:
             inside = results["in_process"][model]
             lines += [
                 (
-                    f"In process: `predict` of one row {inside['1']:.3f} ms, of 64 rows {inside['64']:.3f} ms; "
-                    f"`import` and load {plain:.2f} s."
+                    f"In process: `predict` of one row {inside['1']:.3f} ms, of 64 rows {inside['64']:.3f} ms, "
+                    f"of one row after each 0.3 ms of sleep {inside['paused']:.3f} ms; `import` and load {plain:.2f} s."
                 ),
                 "",
             ]
         header = ["system", *(f"{number} connection{'s' if number > 1 else ''}" for number in connections)]
         lines += [*write_table([*header, "processes, MiB first / all (PSS)", "start s"], rows), ""]
+    if results["turns"]:
+        lines += ["### One connection, in turns", "", *render_turns(results), ""]
     lines += ["### Malformed bodies", "", *render_malformed(results), ""]
     return "\n".join(lines)
+
+
+def render_turns(results: dict[str, Any]) -> list[str]:
+    """Return the table of systems that were asked by turns: medians, and the quartiles of the rate."""
+    rows = []
+    for model, systems in results["turns"].items():
+        by_hand = merge(systems["handwritten"])["rate"]
+        for system, cells in systems.items():
+            merged = merge(cells)
+            low, _, high = quantiles((cell["rate"] for cell in cells), n=4)
+            rows.append(
+                [
+                    MODELS[model].partition(",")[0],
+                    results["systems"][system],
+                    f"{show(merged['rate'])} ({show(low)} to {show(high)})",
+                    f"{merged['rate'] / by_hand:.2f}x",
+                    f"{merged['p50_ms']:.2f} / {merged['p99_ms']:.2f}",
+                ]
+            )
+    return write_table(["model", "system", "requests/s (quartiles)", "beside by hand", "ms: median / p99"], rows)
 
 
 def render_malformed(results: dict[str, Any]) -> list[str]:

@@ -31,6 +31,8 @@ from malformed import ask_malformed
 from report import fill_page, judge, render
 from service import running
 from systems import System, find_systems
+from turns import NAMES as IN_TURNS
+from turns import take_turns
 
 CORE = ("modelkiln", "modelkiln-script", "handwritten")
 PAGE = ROOT / "docs" / "explanation" / "benchmarks-serving.md"
@@ -40,14 +42,16 @@ import joblib, numpy
 model = joblib.load(sys.argv[1] + "/positional.joblib")
 row = json.loads(sys.argv[2])
 found = {}
-for rows in (1, 64):
+for name, rows, pause in (("1", 1, 0), ("64", 64, 0), ("paused", 1, 3e-4)):
     spent = []
     end = time.perf_counter() + 1.0
     while time.perf_counter() < end:
         began = time.perf_counter()
         model.predict(numpy.array([row] * rows))
         spent.append(time.perf_counter() - began)
-    found[rows] = statistics.median(spent) * 1e3
+        if pause:
+            time.sleep(pause)
+    found[name] = statistics.median(spent) * 1e3
 print(json.dumps(found))
 """
 PLAIN_START = """
@@ -74,6 +78,7 @@ def main() -> int:
         "systems": {system.name: system.title for system in systems},
         "in_process": {},
         "plain_start": {},
+        "turns": {},
         "runs": [],
         "malformed": {},
     }
@@ -85,6 +90,8 @@ def main() -> int:
             results["plain_start"][model] = statistics.median(
                 time_start(pythons["models"], models / model) for _ in "123"
             )
+            if arguments.turns and set(IN_TURNS) <= {system.name for system in systems}:
+                results["turns"][model] = take_turns(pythons, models, model, arguments.turns)
         for number in range(arguments.rounds + arguments.more):
             taking = systems if number < arguments.rounds else [each for each in systems if each.name in CORE]
             for model in arguments.models:
@@ -120,6 +127,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=4, help="of each cell")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--more", type=int, default=1, help="further rounds of ours and the hand-written app alone")
+    parser.add_argument("--turns", type=int, default=15, help="seconds of ours and the hand-written app in turns")
     parser.add_argument("--minutes", type=float, default=60, help="begin nothing after these")
     parser.add_argument("--starts", type=int, default=1, help="further starts of each system, whose median is told")
     parser.add_argument("--write", action="store_true", help=f"put the figures into {PAGE.relative_to(ROOT)}")

@@ -202,6 +202,8 @@ def test_another_coding_below_the_chunks_is_not_taken_for_the_body(service: Serv
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: nine\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nhost: x\r\nhost: y\r\nconnection: close\r\n\r\n",
     ],
 )
 def test_what_is_not_http_is_refused_and_closed(service: Service, data: bytes) -> None:
@@ -218,7 +220,7 @@ def test_headers_are_limited(service: Service) -> None:
 def test_a_client_that_dawdles_is_cut_off(service: Service) -> None:
     began = time.monotonic()
     assert b" 408 " in talk(service, b"GET /livez HTTP/1.1\r\nhost: x").split(b"\r\n")[0]
-    assert b" 408 " in talk(service, b"POST /predict HTTP/1.1\r\ncontent-length: 9\r\n\r\n{").split(b"\r\n")[0]
+    assert b" 408 " in talk(service, b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{").split(b"\r\n")[0]
     assert time.monotonic() - began < 28
 
 
