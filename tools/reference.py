@@ -47,7 +47,7 @@ With `--json` the error is also one JSON object on stdout: `error`, `exit_code`,
 def command_line() -> str:
     """Return the page on the command line, made from the commands' own help."""
     parts = ["# The kiln command\n\nData goes to stdout, prose to stderr. `NO_COLOR` is respected.\n"]
-    parts += _sections(kiln, click.Context(kiln, info_name="kiln"), depth=2)
+    parts += _sections(kiln, click.Context(kiln, info_name="kiln", **kiln.context_settings), depth=2)
     return "\n".join(parts)
 
 
