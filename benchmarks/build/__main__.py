@@ -187,7 +187,6 @@ class Everyone:
             schedule.take("PyTorch with CUDA", torch, seconds=180, room=12 * GIBIBYTE)
 
 
-
 def measure_start(board: Board) -> None:
     for _ in range(9):
         board.add(rounds.START, "kiln", run([KILN, "--version"]).seconds)

@@ -11,7 +11,16 @@ from benchmarks.build.wanted import BIG, WANTED
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 OURS = "kiln"
-_BUILDS = (rounds.COLD, rounds.BARE, rounds.SHARED, rounds.AGAIN, rounds.CODE, rounds.MODEL, rounds.DEPENDENCY, rounds.CHOOSE)
+_BUILDS = (
+    rounds.COLD,
+    rounds.BARE,
+    rounds.SHARED,
+    rounds.AGAIN,
+    rounds.CODE,
+    rounds.MODEL,
+    rounds.DEPENDENCY,
+    rounds.CHOOSE,
+)
 _PUSHES = (
     rounds.PUSH,
     rounds.PUSH_SHARED,
@@ -54,8 +63,7 @@ def _section(board: Board, title: str, scenarios: Sequence[str], prefix: str) ->
     for scenario in present:
         wanted = WANTED.get(scenario)
         cells = [_cell(board, scenario, system) for system in systems]
-        name = scenario.removeprefix(prefix).replace("2 MB", "1 GiB" if prefix else "2 MB")
-        lines.append(f"| {name} | {_wanted(board, scenario, wanted)} | {' | '.join(cells)} |")
+        lines.append(f"| {scenario.removeprefix(prefix)} | {_wanted(board, scenario, wanted)} | {' | '.join(cells)} |")
     for fact in facts:
         told = board.facts.get(fact, {})
         if told:

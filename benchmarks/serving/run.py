@@ -1,6 +1,6 @@
 """Measure our service beside the others: requests per second, latency, memory, start, and what malformed bodies get.
 
-    .venv/bin/python benchmarks/serving/run.py             # everything: 12 minutes once environments are made
+    .venv/bin/python benchmarks/serving/run.py             # everything: 14 minutes once environments are made
     .venv/bin/python benchmarks/serving/run.py --write     # and put the figures into docs/explanation
     .venv/bin/python benchmarks/serving/run.py --quick     # our own service alone, under a minute
     .venv/bin/python benchmarks/serving/run.py modelkiln handwritten --models lr --seconds 2 --rounds 3
@@ -90,8 +90,8 @@ def main() -> int:
             results["plain_start"][model] = statistics.median(
                 time_start(pythons["models"], models / model) for _ in "123"
             )
-            if arguments.turns and set(IN_TURNS) <= {system.name for system in systems}:
-                results["turns"][model] = take_turns(pythons, models, model, arguments.turns)
+            if arguments.turns > 1 and set(IN_TURNS) <= {system.name for system in systems}:
+                results["turns"][model] = take_turns(pythons, models, model, sample, arguments.turns)
         for number in range(arguments.rounds + arguments.more):
             taking = systems if number < arguments.rounds else [each for each in systems if each.name in CORE]
             for model in arguments.models:
@@ -127,7 +127,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=4, help="of each cell")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--more", type=int, default=1, help="further rounds of ours and the hand-written app alone")
-    parser.add_argument("--turns", type=int, default=15, help="seconds of ours and the hand-written app in turns")
+    parser.add_argument(
+        "--turns", type=int, default=15, help="seconds of each of ours and the hand-written app in turns; none below 2"
+    )
     parser.add_argument("--minutes", type=float, default=60, help="begin nothing after these")
     parser.add_argument("--starts", type=int, default=1, help="further starts of each system, whose median is told")
     parser.add_argument("--write", action="store_true", help=f"put the figures into {PAGE.relative_to(ROOT)}")

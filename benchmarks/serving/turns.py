@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -16,9 +15,10 @@ NAMES = ("modelkiln", "modelkiln-nolog", "handwritten")
 SECONDS = 1.0
 
 
-def take_turns(pythons: Mapping[str, Path], models: Path, model: str, rounds: int) -> dict[str, list[dict[str, Any]]]:
+def take_turns(
+    pythons: Mapping[str, Path], models: Path, model: str, sample: Mapping[str, Any], rounds: int
+) -> dict[str, list[dict[str, Any]]]:
     """Start all at once, ask them by turns over one connection, and return every cell by system."""
-    sample = json.loads((models / "sample.json").read_text())
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="turns-")))
         services = {}

@@ -129,7 +129,7 @@ class DockerEngine:
         like: Sequence[str] = (),
         progress: Callable[[str], None] = _nothing,
     ) -> str:
-        """Bring an image in as the loader does; its first name is ``like`` it when no other is given."""
+        """Bring an image in, as ``ImageLoader.load`` says; without ``like``, the image of its first tag is taken."""
         return self._loader.load(image, blobs, tags=tags, like=like or tags[:1], progress=progress)
 
     def find(self, image: Image) -> str | None:

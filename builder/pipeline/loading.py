@@ -50,38 +50,37 @@ class Loading:
         self._plan = plan
         self._abort = abort
         self._beside = ThreadPoolExecutor(1) if abort is not None and workshop.settings.jobs > 1 else None
-        self._image: Image | None = None
-        self._held: Future[tuple[Loader, str]] = Future()
+        self._sent: tuple[Image, Future[tuple[Loader, str]]] | None = None
 
-    def send(self, images: Sequence[Image]) -> None:
-        """Begin to bring the image in; it has no name yet."""
+    def send(self, images: Sequence[Image]) -> Future[tuple[Loader, str]]:
+        """Begin to bring the image in, unless that was begun; it has no name yet."""
         [image] = [image for image in images if image.config.platform == self._plan.platform]
-        if self._image == image:
-            return
-        self._image = image
-        if self._beside is not None:
-            self._held = self._beside.submit(self._bring, image)
-        else:
-            self._held = Future()
-            self._held.set_result(self._bring(image))
+        if self._sent is None or self._sent[0] != image:
+            if self._beside is not None:
+                held = self._beside.submit(self._bring, image)
+            else:
+                held = Future()
+                held.set_result(self._bring(image))
+            self._sent = image, held
+        return self._sent[1]
 
-    def settle(self, images: Sequence[Image]) -> None:
-        """Wait until the image is there; what kept it from being so is raised."""
-        self.send(images)
-        self._held.result()
+    def settle(self, images: Sequence[Image]) -> tuple[Loader, str]:
+        """Wait until the image is there and return who has it under which ID; what kept it away is raised."""
+        return self.send(images).result()
 
-    def name(self, tags: Sequence[str]) -> None:
+    def name(self, images: Sequence[Image], tags: Sequence[str]) -> None:
         """Give the image its names, once it is there."""
-        loader, held = self._held.result()
+        loader, held = self.settle(images)
         for tag in tags:
             loader.tag(held, tag)
 
     def close(self) -> None:
         """Send an image nobody will name no further."""
-        if self._abort is not None and not self._held.done():
+        if self._beside is None:
+            return
+        if self._abort is not None and self._sent is not None and not self._sent[1].done():
             self._abort()
-        if self._beside is not None:
-            self._beside.shutdown()
+        self._beside.shutdown()
 
     def _bring(self, image: Image) -> tuple[Loader, str]:
         loader = self._find_loader()

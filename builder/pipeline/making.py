@@ -71,5 +71,5 @@ def make(
         for one in plans:
             keep_plan(workshop, bundle.root, one)
         if loading:
-            loading.name(built.tags)
+            loading.name(images, built.tags)
     return built

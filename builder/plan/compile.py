@@ -157,7 +157,7 @@ def _model_layers(bundle: Bundle, files: tuple[BundleFile, ...]) -> tuple[Planne
 
 
 def _top_layer(code: tuple[BundleFile, ...], record: tuple[TextSource, ...]) -> PlannedLayer:
-    """Keep what changes most in one layer: unpacking one more takes an engine longer than all else an edit does."""
+    """Keep what changes most in one layer: an engine starts a process for each it unpacks (decision 14)."""
     if not code:
         return _layer(Purpose.CONFIGURATION, "bundle.json and locks", record)
     sources: tuple[Source, ...] = (*_files(places.CODE, Origin.BUNDLE, code), *record)

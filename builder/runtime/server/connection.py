@@ -261,8 +261,9 @@ class Connection(asyncio.Protocol):
         if self._size + len(request.target) > self._settings.max_head or len(request.headers) > MOST_HEADERS:
             self._refuse(431, f"headers over {self._settings.max_head} bytes or more than {MOST_HEADERS} of them")
             return
-        if sum(name == "host" for name, _ in request.headers) != 1 and not request.old:  # RFC 9112 §3.2
-            self._refuse(400, "an HTTP/1.1 request names one host")
+        hosts = sum(name == "host" for name, _ in request.headers)
+        if hosts != 1 and not request.old:  # RFC 9112 §3.2
+            self._refuse(400, f"an HTTP/1.1 request has one Host header; this one has {hosts or 'none'}")
             return
         length = request.get_header("content-length")
         if length is not None and int(length) > self._settings.max_body:

@@ -69,7 +69,7 @@ def test_an_image_is_sent_beside_what_else_is_done_and_once(workshop: Workshop) 
     assert slow.tags == []
     slow.go_on.set()
     loading.settle([IMAGE])
-    loading.name(["a:1", "a:2"])
+    loading.name([IMAGE], ["a:1", "a:2"])
     loading.close()
     assert (slow.loads, slow.failure) == (1, None)
     assert slow.tags == [("sha256:held", "a:1"), ("sha256:held", "a:2")]
