@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from builder.base.definition import BaseDefinition
 from builder.base.model import LockedDeb
 from builder.base.repository import SuiteFacts
 from builder.errors import BaseImageError
+from builder.host.aside import replacing
 from builder.oci.canonical import canonical_json, readable_json
 from builder.oci.digest import Digest
 from builder.oci.platform import Platform
@@ -135,8 +135,5 @@ def read_lock(definition: BaseDefinition, path: Path) -> BaseLock:
 def write_lock(lock: BaseLock, path: Path) -> None:
     """Write a lock aside and rename it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".lock-", delete=False) as file:
-        file.write(readable_json(lock.to_dict()))
-    aside = Path(file.name)
-    aside.chmod(0o644)
-    aside.replace(path)
+    with replacing(path) as aside:
+        aside.write_text(readable_json(lock.to_dict()), encoding="utf-8")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from builder.errors import HostError, LockDriftError
+from builder.host.aside import replacing
 from builder.lock.model import LOCK_VERSION, Lock
 from builder.oci.canonical import readable_json
 
@@ -53,18 +54,11 @@ def write_lock(folder: Path, lock: Lock, requirements: str) -> None:
     recognised as no longer fitting.
     """
     first, second = folder / REQUIREMENTS_LOCK, folder / BUNDLE_LOCK
-    before = first.read_bytes() if first.exists() else None
     try:
-        aside = _write_aside(second, readable_json(lock.to_dict()).encode())
-        try:
-            _write_aside(first, requirements.encode()).replace(first)
-            try:
-                aside.replace(second)
-            except BaseException:
-                _put_back(first, before)
-                raise
-        finally:
-            aside.unlink(missing_ok=True)
+        with _returning(first), replacing(second) as aside:
+            aside.write_text(readable_json(lock.to_dict()), encoding="utf-8")
+            with replacing(first) as earlier:
+                earlier.write_text(requirements, encoding="utf-8", newline="")
     except OSError as error:
         raise HostError.of(
             f"the lock cannot be written: {error.strerror or error}",
@@ -82,21 +76,16 @@ def _read(path: Path, hint: str) -> str:
         raise LockDriftError.of(f"{path.name} cannot be read: {error}", at=str(path), hint=hint) from error
 
 
-def _write_aside(path: Path, content: bytes) -> Path:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    aside = Path(name)
+@contextmanager
+def _returning(path: Path) -> Iterator[None]:
+    """Put back what is there now, or nothing, when the block fails."""
+    before = path.read_bytes() if path.exists() else None
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        aside.chmod(0o644)
+        yield
     except BaseException:
-        aside.unlink(missing_ok=True)
+        if before is None:
+            path.unlink(missing_ok=True)
+        elif path.read_bytes() != before:
+            with replacing(path) as aside:
+                aside.write_bytes(before)
         raise
-    return aside
-
-
-def _put_back(path: Path, content: bytes | None) -> None:
-    if content is None:
-        path.unlink(missing_ok=True)
-    else:
-        path.write_bytes(content)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import HostError
+from builder.host.aside import replacing
 from builder.host.clock import Clock
 from builder.host.settings import Settings, load_settings
 from builder.host.terminal import Terminal
@@ -118,10 +119,5 @@ class Products:
 
     def write(self, path: Path, text: str) -> None:
         """Write a product aside and rename it."""
-        aside = path.with_name(f".{path.name}.aside")
-        with self._faults():
-            try:
-                aside.write_text(text)
-                aside.replace(path)
-            finally:
-                aside.unlink(missing_ok=True)
+        with self._faults(), replacing(path) as aside:
+            aside.write_text(text)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from builder.errors import DigestMismatchError, StoreError
+from builder.host.aside import replacing
 from builder.oci.digest import Digest
 from builder.oci.entry import CHUNK
 from builder.store.lease import standing_still
@@ -281,12 +282,5 @@ def _seal(path: Path) -> None:
 
 def _copy(source: Path, destination: Path) -> None:
     """Copy a file so that its new name never stands for a part of it."""
-    descriptor, name = tempfile.mkstemp(dir=destination.parent, prefix=".")
-    os.close(descriptor)
-    aside = Path(name)
-    try:
+    with replacing(destination, 0o444) as aside:
         shutil.copyfile(source, aside)
-        aside.chmod(0o444)
-        aside.replace(destination)
-    finally:
-        aside.unlink(missing_ok=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from builder.host.aside import replacing
 from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
 from builder.store.blobs import store_faults
@@ -47,14 +47,8 @@ class Records:
         path = self._path(key)
         with store_faults("write to the store", path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".")
-            aside = Path(name)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(canonical_json({"value": value, "seal": _seal(self._full(key), value)}))
-                aside.replace(path)
-            finally:
-                aside.unlink(missing_ok=True)
+            with replacing(path) as aside:
+                aside.write_bytes(canonical_json({"value": value, "seal": _seal(self._full(key), value)}))
 
     def values(self) -> Iterator[Any]:
         """Yield what is remembered under any key."""
