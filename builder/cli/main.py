@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
+import errno
 import importlib
 import io
+import os
 import re
 import signal
 import sys
+import threading
 from typing import Any
 
 import click
 
 from builder import __version__
-from builder.errors import KilnError, UsageError
+from builder.errors import HostError, KilnError, UsageError
 
 _COMMANDS = {
     "init": "write a bundle.yaml from what you have",
@@ -63,13 +67,32 @@ def kiln() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command and exit: 0 when it did what was asked, else the code of the error's class."""
+    """Run the command and exit: 0 when it did what was asked, else the code of the error's class.
+
+    Given arguments, it is a caller's, who gets the SystemExit. Without, it is the process, and ends it.
+    """
+    is_process = arguments is None
     arguments = sys.argv[1:] if arguments is None else arguments
     signal.signal(signal.SIGTERM, _terminate)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character ends nothing
-    sys.exit(_run(arguments, as_json="--json" in arguments))
+    code = _run(arguments, as_json="--json" in arguments)
+    if is_process and threading.active_count() == 1:
+        _leave(code)
+    sys.exit(code)
+
+
+def _leave(code: int) -> None:
+    """End the process as ``sys.exit`` does, but do not take its modules apart: that is a tenth of a short command."""
+    atexit._run_exitfuncs()  # noqa: SLF001 - what else would be done at the end
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # as it is when it was closed before the start
+                stream.flush()
+    except (OSError, ValueError):
+        return  # nobody reads any more, and the usual end says so
+    os._exit(code)
 
 
 def _show(error: KilnError, *, as_json: bool) -> int:
@@ -114,7 +137,11 @@ def _run(arguments: list[str], *, as_json: bool) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 141
-    except Exception:  # noqa: BLE001 - the last line of defence: say that it is ours, and show where
+    except Exception as error:  # noqa: BLE001 - the last line of defence: say that it is ours, and show where
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = "free some space, then run the command again"
+            full = HostError.of("a disk is full", at=error.filename or "standard output", hint=hint)
+            return _show(full, as_json=False)  # what cannot be written need not be JSON
         import traceback  # noqa: PLC0415 - as above
 
         click.echo(traceback.format_exc(), err=True)

@@ -208,6 +208,10 @@ def test_requests_that_never_reach_the_model_are_logged_and_counted(service: Ser
     assert (large.status, large.headers["x-request-id"]) == (413, "r-large")
     line = service.find_log(logger="kiln.access", request_id="r-large")
     assert (line["status"], line["path"], line["level"]) == (413, "/predict", "warning")
+    [name] = json.loads(service.request("GET", "/v1/models").body)["models"]
+    service.request("POST", f"/v1/models/{name}:explain", b"{}", content_type="application/json", x_request_id="r-501")
+    line = service.find_log(logger="kiln.access", request_id="r-501")
+    assert (line["status"], line["level"]) == (501, "warning")
     before = service.metric('kiln_refused_total{rule="minimum"}')
     assert service.predict({"a": -2000}).status == 400
     assert service.predict({"c": 1}).status == 400

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import queue
+import sys
 import threading
 import time
 import uuid
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -42,7 +44,7 @@ class Event:
 class LambdaApi:
     """The API on a port of this machine, for one runtime at a time."""
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.events: queue.Queue[Event] = queue.Queue()
         self.replies: queue.Queue[Reply] = queue.Queue()
         self.asked = 0
@@ -85,7 +87,7 @@ class LambdaApi:
             def handle_error(self, request: Any, client_address: Any) -> None:
                 """Say nothing: a runtime that is killed hangs up."""
 
-        self._server = Server((host, 0), Handler)
+        self._server = Server((host, port), Handler)
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
@@ -107,3 +109,9 @@ class LambdaApi:
         reply = self.replies.get(timeout=limit)
         assert reply.invocation == wanted.invocation, reply
         return reply
+
+
+if __name__ == "__main__":
+    port, event = sys.argv[1:]
+    with LambdaApi(port=int(port)) as served:
+        sys.stdout.write(served.invoke(Path(event).read_bytes(), limit=600).body.decode() + "\n")

@@ -83,7 +83,7 @@ def make_parser() -> Parser:
         "--batch-size",
         type=int,
         metavar="N",
-        help="records in one call of the model; default: 1024",
+        help="records in one call of the model; default: 1024, or max_size of service.batching if that is more",
     )
     add(
         "--shard",

@@ -100,8 +100,7 @@ class Observer:
         status, trace, scoring = response.status, request.trace, request.scoring
         line = AccessLine(
             time=CLOCK.now(),
-            # a probe that is told "not yet" is no fault
-            level="info" if quiet or status < 400 else "warning" if status < 500 else "error",
+            level="info" if quiet else _level(status),  # a probe that is told "not yet" is no fault
             logger="kiln.access",
             message="request",
             method=request.method,
@@ -119,3 +118,10 @@ class Observer:
             queued, scored, line.batch = scoring
             line.queue_ms, line.model_ms = round(queued * 1e3, 3), round(scored * 1e3, 3)
         self._log.add(encode(line))
+
+
+def _level(status: int) -> str:
+    """Return how bad an answer is for who runs the server: what this model does not do at all (501) is the caller's."""
+    if status < 400:
+        return "info"
+    return "warning" if status < 500 or status == 501 else "error"

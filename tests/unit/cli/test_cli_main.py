@@ -89,3 +89,33 @@ def test_interruption_ends_with_the_code_shells_know(
     code, _, err = ended(capsys, "build", "x")
     assert code == 130
     assert "run the command again" in err
+
+
+def as_process(redirection: str, *, before: str = "") -> subprocess.CompletedProcess[str]:
+    """Run `kiln schema` in a process of its own, with what a shell does to its streams."""
+    code = f"import sys\n{before}\nfrom builder.cli.main import main\nsys.argv[1:] = ['schema']\nmain()"
+    script = ["sh", "-c", f'"$0" -c "$1" {redirection}', sys.executable, code]
+    return subprocess.run(script, capture_output=True, text=True, check=False)
+
+
+def test_process_ends_with_all_said_and_all_handlers_run() -> None:
+    done = as_process("", before="import atexit\natexit.register(lambda: sys.stderr.write('handled'))")
+    assert (done.returncode, done.stderr) == (0, "handled")
+    assert json.loads(done.stdout)["$schema"]
+
+
+def test_process_without_a_standard_output_ends_well() -> None:
+    done = as_process(">&-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_process_waits_for_its_threads() -> None:
+    late = "import threading, time\ndef late():\n    time.sleep(0.5)\n    sys.stderr.write('late')\n"
+    done = as_process("", before=late + "threading.Thread(target=late).start()")
+    assert (done.returncode, done.stderr) == (0, "late")
+
+
+def test_full_disk_under_the_output_is_no_fault_of_ours() -> None:
+    done = as_process(">/dev/full")
+    assert done.returncode == 19
+    assert done.stderr.startswith("error: a disk is full\n  at   standard output")
