@@ -6,13 +6,13 @@ raw deflate streams and verified by inflating it.
 
 from __future__ import annotations
 
-import struct
 import zipfile
 from itertools import pairwise
 from pathlib import Path
 
 from builder.assemble.member import ArchiveFile, Member
 from builder.errors import Fault, PlanError
+from builder.host.zip_errors import ZIP_ERRORS
 
 _ENCRYPTED = 0x1 | 0x40
 _PATCH = 0x20
@@ -37,7 +37,7 @@ def read_archive(path: Path, *, name: str | None = None) -> list[Member]:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
             end = archive.start_dir
-    except (OSError, zipfile.BadZipFile, RuntimeError, ValueError, EOFError, struct.error) as error:
+    except ZIP_ERRORS as error:
         raise PlanError.of(
             f"{archive_name} cannot be read as a zip archive: {error}", at=str(path), hint="fetch the wheel again"
         ) from error

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-_ERRORS = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, ValueError, OSError, RuntimeError)
+from builder.host.zip_errors import ZIP_ERRORS
+
 _LARGEST_SCHEMA = 64 << 20
 
 
@@ -34,7 +34,7 @@ def read_archive(path: Path) -> Archive:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             return _read(archive, names, {name.rpartition("/")[2] for name in names})
-    except (*_ERRORS, KeyError, TypeError, RecursionError):
+    except (*ZIP_ERRORS, TypeError, RecursionError):
         return Archive(format="damaged zip archive")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from builder.check.subject import Subject
 from builder.check.wheel_index import WheelIndex, index_wheels
-from builder.check.zip_errors import ZIP_ERRORS
+from builder.host.zip_errors import ZIP_ERRORS
 
 _DEEPEST = 6
 """How many re-exports are followed."""

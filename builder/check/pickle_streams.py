@@ -21,7 +21,7 @@ from typing import Protocol
 
 from builder.check.lz4 import Lz4Error, decompress_lz4
 from builder.check.pickle_values import Buffer
-from builder.check.zip_errors import ZIP_ERRORS
+from builder.host.zip_errors import ZIP_ERRORS
 
 LARGEST = 8 << 30
 """Bytes a compressed file may expand to and still be followed."""

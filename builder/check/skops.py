@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from builder.check.pickle_values import Buffer, Global
-from builder.check.zip_errors import ZIP_ERRORS
+from builder.host.zip_errors import ZIP_ERRORS
 
 _SCHEMA = "schema.json"
 _LARGEST = 64 << 20
@@ -49,7 +49,7 @@ def skops_globals(buffer: Buffer) -> Iterator[tuple[Global, str | None]]:
             if archive.getinfo(_SCHEMA).file_size > _LARGEST:
                 raise DamagedSkopsError("schema.json is larger than any such file")
             schema = json.loads(archive.read(_SCHEMA))
-    except (*ZIP_ERRORS, ValueError, RecursionError, KeyError) as error:
+    except (*ZIP_ERRORS, RecursionError) as error:
         raise DamagedSkopsError(f"schema.json cannot be read: {error}") from None
     for node in _nodes(schema):
         yield from _named(node)

@@ -7,8 +7,8 @@ import zipfile
 from pathlib import Path
 
 from builder.bundle.inventory import Memory
-from builder.check.zip_errors import ZIP_ERRORS
 from builder.errors import KilnError
+from builder.host.zip_errors import ZIP_ERRORS
 from builder.oci.digest import Digest
 
 

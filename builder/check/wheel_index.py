@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 
 from builder.check.elf import ElfError, read_elf
 from builder.check.subject import Subject
-from builder.check.zip_errors import ZIP_ERRORS
+from builder.host.zip_errors import ZIP_ERRORS
 from builder.oci.digest import Digest
 
 _VERSION = 1

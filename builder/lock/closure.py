@@ -10,6 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from builder.errors import Fault, FetchError
+from builder.host.zip_errors import ZIP_ERRORS
 from builder.lock.model import LockedWheel
 from builder.lock.target import Target
 from builder.store.blobs import BlobStore
@@ -69,7 +70,7 @@ def _needs(wheel: LockedWheel, store: BlobStore) -> tuple[Requirement, ...]:
             ]
             raw, _ = parse_email(archive.read(names[0]))
         return tuple(Requirement(line) for line in raw.get("requires_dist", []))
-    except (OSError, zipfile.BadZipFile, IndexError, InvalidRequirement) as error:
+    except (*ZIP_ERRORS, InvalidRequirement) as error:
         raise FetchError.of(
             f"{wheel.filename} is not a readable wheel: {error}",
             hint=f"require another version of {wheel.name}, or ask its maintainers for a sound wheel",

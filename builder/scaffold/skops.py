@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.check.pickle_values import Global, Instance, Mapping
+from builder.host.zip_errors import ZIP_ERRORS
 
 _LARGEST = 64 << 20
 _DEEPEST = 200
@@ -26,7 +27,7 @@ def read_skops(path: Path) -> Any | None:
                 return None
             schema = json.loads(archive.read("schema.json"))
         return _value(schema, 0)
-    except (OSError, KeyError, ValueError, TypeError, RecursionError, RuntimeError, zipfile.BadZipFile):
+    except (*ZIP_ERRORS, TypeError, RecursionError):
         return None
 
 

@@ -11,7 +11,7 @@ from mmap import mmap
 from typing import Any
 
 from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, TooLargeError, UnreadableError
-from builder.check.zip_errors import ZIP_ERRORS
+from builder.host.zip_errors import ZIP_ERRORS
 
 _MOST_JSON = 64 << 20
 _SKLEARN = "scikit-learn"

@@ -57,3 +57,17 @@ def test_file_that_is_no_wheel_is_named(tmp_path: Path) -> None:
     broken = LockedWheel(name="x", version="1", filename="x-1-py3-none-any.whl", size=3, digest=store.add(b"zip"))
     with pytest.raises(FetchError, match=r"x-1-py3-none-any\.whl is not a readable wheel"):
         missing_dependencies([broken], TARGET, store)
+
+
+def test_wheel_damaged_anywhere_is_read_or_refused(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path)
+    filename, content = wheel_bytes("x", "1.0", requires=("leaf",))
+    refused = 0
+    for place in range(len(content)):
+        damaged = content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+        wheel = LockedWheel(name="x", version="1.0", filename=filename, size=len(content), digest=store.add(damaged))
+        try:
+            missing_dependencies([wheel], TARGET, store)
+        except FetchError:
+            refused += 1
+    assert refused

@@ -55,6 +55,18 @@ def test_a_damaged_archive_tells_nothing(tmp_path: Path, content: bytes) -> None
     assert read_skops(tmp_path / "y.skops") is None
 
 
+def test_an_archive_damaged_anywhere_is_read_or_tells_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.skops"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", b'{"__loader__": "JsonNode", "content": "[1, 2, 3]"}')
+    content = path.read_bytes()
+    told = []
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        told.append(read_skops(path))
+    assert None in told
+
+
 @given(nodes)
 def test_any_tree_of_nodes_is_read_or_refused(node: Any) -> None:
     with suppress(ValueError, TypeError):
