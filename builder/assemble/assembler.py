@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from builder.oci.digest import Digest
 from builder.oci.image import Image, Layer
 from builder.oci.media_type import MediaType
 from builder.plan.model import DebSource, Origin, Plan, PlannedLayer, WheelSource
-from builder.store.blobs import BlobStore, store_faults
+from builder.store.blobs import BlobStore
 from builder.store.records import Records
 
 
@@ -47,17 +46,14 @@ def assemble(
         )
     _require_inputs(store, plan)
     store.sweep()
-    with store_faults("write to the store", store.root):
-        (store.root / "aside").mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(dir=store.root / "aside", prefix="link-", ignore_cleanup_errors=True)
-    with scratch as folder:
+    with store.folder("link") as scratch:
         linker = Linker(
             store=store,
             origins=origins,
             deb_entries=deb_entries,
             interpreter=interpreter,
             owners=Owners(store),
-            scratch=Path(folder),
+            scratch=scratch,
             memory=memory,
         )
         made = _layers(plan, linker, jobs, progress)

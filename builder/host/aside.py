@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_RANDOM = 8
+"""Characters that ``mkstemp`` adds to a name."""
 
 
 @contextmanager
@@ -25,3 +29,14 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def forget_asides(folder: Path, name: str = "*", *, unused_for: float = 0) -> None:
+    """Remove the files for ``name`` that processes which were killed left in a folder, if they are so many seconds old.
+
+    Nobody may be writing that name meanwhile, unless what he writes is younger.
+    """
+    for aside in folder.glob(f".{name}-{'?' * _RANDOM}"):
+        with suppress(FileNotFoundError):
+            if aside.is_file() and time.time() - aside.stat().st_mtime >= unused_for:
+                aside.unlink()

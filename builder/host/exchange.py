@@ -34,6 +34,10 @@ def put_in_place(made: Path, destination: Path) -> None:
             _exchange(made, destination)
         except FileNotFoundError:
             continue
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                continue  # only without renameat2: another process put its own there in between
+            raise
         _remove(made)
         return
     raise FileExistsError(errno.EEXIST, "other processes keep replacing it", str(destination))
@@ -60,6 +64,8 @@ def _exchange_in_steps(one: Path, other: Path) -> None:
         except BaseException:
             with suppress(OSError):
                 old.rename(other)
+            if old.exists() and other.exists():  # another process put its own there, which stands
+                _remove(old)
             raise
         old.rename(one)
     finally:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from builder.errors import HostError, LockDriftError
-from builder.host.aside import replacing
+from builder.host.aside import forget_asides, replacing
 from builder.lock.model import LOCK_VERSION, Lock
 from builder.oci.canonical import readable_json
 
@@ -19,11 +21,13 @@ REQUIREMENTS_LOCK = "requirements.lock"
 def read_lock(folder: Path) -> tuple[Lock, str]:
     """Return the lock of the bundle in ``folder`` and the text of its requirements.lock.
 
-    A missing, unreadable or malformed file, or a lock of another version of the format, is a LockDriftError.
+    A missing, unreadable or malformed file, or a lock of another version of the format, is a LockDriftError. While
+    another process writes both, it is waited for.
     """
     hint = f"run `kiln lock {folder}`"
-    text = _read(folder / BUNDLE_LOCK, hint)
-    requirements = _read(folder / REQUIREMENTS_LOCK, hint)
+    with _guarded(folder, fcntl.LOCK_SH):
+        text = _read(folder / BUNDLE_LOCK, hint)
+        requirements = _read(folder / REQUIREMENTS_LOCK, hint)
     place = str(folder / BUNDLE_LOCK)
     try:
         data = json.loads(text)
@@ -55,10 +59,13 @@ def write_lock(folder: Path, lock: Lock, requirements: str) -> None:
     """
     first, second = folder / REQUIREMENTS_LOCK, folder / BUNDLE_LOCK
     try:
-        with _returning(first), replacing(second) as aside:
-            aside.write_text(readable_json(lock.to_dict()), encoding="utf-8")
-            with replacing(first) as earlier:
-                earlier.write_text(requirements, encoding="utf-8", newline="")
+        with _guarded(folder, fcntl.LOCK_EX):
+            for path in (first, second):
+                forget_asides(path.parent, path.name)
+            with _returning(first), replacing(second) as aside:
+                aside.write_text(readable_json(lock.to_dict()), encoding="utf-8")
+                with replacing(first) as earlier:
+                    earlier.write_text(requirements, encoding="utf-8", newline="")
     except OSError as error:
         raise HostError.of(
             f"the lock cannot be written: {error.strerror or error}",
@@ -74,6 +81,20 @@ def _read(path: Path, hint: str) -> str:
         raise LockDriftError.of(f"the bundle has no {path.name}", at=str(path), hint=hint) from error
     except (OSError, UnicodeDecodeError) as error:
         raise LockDriftError.of(f"{path.name} cannot be read: {error}", at=str(path), hint=hint) from error
+
+
+@contextmanager
+def _guarded(folder: Path, operation: int) -> Iterator[None]:
+    """Let the two files change together: readers hold the folder's lock for a moment, a writer has it alone."""
+    descriptor = -1
+    with suppress(OSError):  # what is wrong with the folder is said of the files in it; not all file systems lock
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(descriptor, operation)
+    try:
+        yield
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 @contextmanager

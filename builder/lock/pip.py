@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,12 +36,7 @@ def download_wheels(pins: Sequence[Pin], target: Target, store: BlobStore) -> It
     Only wheels, no dependencies, nothing built or run. Hashes are demanded when every pin has some. A pin without
     a wheel is a ResolutionError, an index out of reach a FetchError, other bytes a DigestMismatchError.
     """
-    aside = store.root / "aside"
-    with store_faults("write to the store", aside):
-        aside.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(dir=aside, prefix="wheels-")
-    with folder as name:
-        place = Path(name)
+    with store.folder("wheels") as place:
         has_hashes = all(pin.hashes for pin in pins)
         lines = []
         for pin in pins:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,7 +13,6 @@ from builder.engine.saved import Slice, Tree, saved_tree
 from builder.oci.image import Image
 from builder.pipeline.workshop import BUILDAH, BUILDKIT, CLASSIC, Workshop
 from builder.plan.model import Plan
-from builder.store.blobs import store_faults
 
 Progress = Callable[[str], None]
 
@@ -52,10 +49,9 @@ def _built(builder: str, workshop: Workshop, plan: Plan, context: Path) -> Itera
     """Lend the final tree of what a builder made, with the ID it gave it."""
     name = f"kiln-build-{plan.name}:{plan.digest.short}"
     platform = str(plan.platform)
-    aside = workshop.store.root / "aside"
     with ExitStack() as stack:
+        scratch = stack.enter_context(workshop.store.folder("build"))
         if builder == BUILDAH:
-            scratch = stack.enter_context(_scratch(aside))
             with workshop.terminal.step("buildah", f"build with {buildah_name()}") as step:
                 archive, built = build_with_buildah(context, scratch, name=name, platform=platform, progress=step.note)
             chunks = Slice.of(archive).chunks()
@@ -67,16 +63,5 @@ def _built(builder: str, workshop: Workshop, plan: Plan, context: Path) -> Itera
                 built = engine.build(context, tag=name, platform=platform, buildkit=buildkit, progress=step.note)
             chunks = engine.save(built)
         with workshop.terminal.step("save", f"read what {builder} made"):
-            tree = stack.enter_context(saved_tree(chunks, aside, at=built))
+            tree = stack.enter_context(saved_tree(chunks, scratch, at=built))
         yield tree, built
-
-
-@contextmanager
-def _scratch(aside: Path) -> Iterator[Path]:
-    with store_faults("write to the store", aside):
-        aside.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=aside, prefix="build-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -13,6 +13,7 @@ from builder.errors import KilnError, NotBuiltError, StoreError
 from builder.oci.image import Image
 from builder.oci.platform import Platform
 from builder.pipeline import stages
+from builder.pipeline.built import Built
 from builder.pipeline.workshop import RUNTIME, Products, Workshop
 from builder.store.records import Records
 
@@ -26,13 +27,17 @@ class BuiltBundle:
     tags: tuple[str, ...]
 
 
-def open_built(
-    workshop: Workshop, bundle: Bundle, platforms: Sequence[Platform], *, is_new: bool = False
-) -> BuiltBundle:
+def take_up(built: Built, platform: Platform) -> BuiltBundle:
+    """Return what was built just now, for one of its platforms, whatever another build has put in its place since."""
+    images = tuple(image for image in built.images if image.config.platform == platform)
+    return BuiltBundle(images=images, reference=built.reference, tags=built.tags)
+
+
+def open_built(workshop: Workshop, bundle: Bundle, platforms: Sequence[Platform]) -> BuiltBundle:
     """Return what was built of a bundle, every blob of it in the store.
 
     Nothing built, or an image of another name or version, is a NotBuiltError. A bundle whose files or locks changed
-    since gets a warning that says so, unless ``is_new``: what is taken up is what was built.
+    since gets a warning that says so.
     """
     products = Products(bundle.root)
     hint = f"run `kiln image {bundle.root}` (or make image)"
@@ -50,7 +55,7 @@ def open_built(
         images = tuple(stages.built_image(workshop, products, platform) for platform in platforms)
     except StoreError as error:
         raise NotBuiltError(error.faults, hint=hint) from error
-    if not is_new and (change := _change(workshop, bundle, platforms, record)):
+    if change := _change(workshop, bundle, platforms, record):
         workshop.terminal.warn(f"this is the image as it was built; since then {change}")
     return BuiltBundle(images=images, reference=name, tags=tuple(record["tags"]))
 

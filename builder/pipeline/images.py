@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,13 +18,14 @@ from builder.oci.reference import Reference
 from builder.pipeline.workshop import Products, Workshop
 from builder.publish.pull import pull_image, resolve
 from builder.publish.transport import Access
-from builder.store.blobs import store_faults
-from builder.store.tree import remove_tree
+from builder.store.images import read_steadily
 
 LAYOUT = "oci:"
 REGISTRY = "docker://"
 ENGINE = "docker-daemon:"
 _REF_NAME = "org.opencontainers.image.ref.name"
+Found = dict[Platform, dict[tuple[Digest, ...], OpenedImage]]
+"""The different images of a layout: their IDs with their blobs, since an ID says nothing of how layers are packed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,19 +47,6 @@ def is_bundle(name: str) -> bool:
 
 
 @contextmanager
-def scratch_folder(workshop: Workshop, prefix: str) -> Iterator[Path]:
-    """Lend a folder on the store's disk that is gone when the block is left."""
-    aside = workshop.store.root / "aside"
-    with store_faults("write to the store", aside):
-        aside.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=aside, prefix=f"{prefix}-"))
-    try:
-        yield folder
-    finally:
-        remove_tree(folder)
-
-
-@contextmanager
 def open_image(workshop: Workshop, wanted: Wanted) -> Iterator[OpenedImage]:
     """Lend the image a name stands for.
 
@@ -68,7 +55,7 @@ def open_image(workshop: Workshop, wanted: Wanted) -> Iterator[OpenedImage]:
     engine.
     """
     name = wanted.name
-    with scratch_folder(workshop, "open") as scratch:
+    with workshop.store.folder("open") as scratch:
         if is_bundle(name):
             root = Path(name) if Path(name).is_dir() else Path(name).parent
             yield _from_layout(name, Products(root).layout, None, wanted.platform, scratch)
@@ -83,6 +70,16 @@ def open_image(workshop: Workshop, wanted: Wanted) -> Iterator[OpenedImage]:
 
 
 def _from_layout(name: str, layout: Path, tag: str | None, platform: Platform | None, scratch: Path) -> OpenedImage:
+    try:
+        found, tags = read_steadily(lambda: _images_of(name, layout, tag, scratch))
+    except OSError as error:
+        raise StoreError.of("no built image here", at=str(layout), hint="run `kiln build` first") from error
+    except ValueError as error:
+        raise StoreError.of(f"not an image layout that can be read: {error}", at=str(layout)) from error
+    return _choose(found, platform, tags, at=str(layout))
+
+
+def _images_of(name: str, layout: Path, tag: str | None, scratch: Path) -> tuple[Found, list[str]]:
     def blob(digest: Digest) -> Path:
         return layout / "blobs" / "sha256" / digest.hex
 
@@ -92,31 +89,39 @@ def _from_layout(name: str, layout: Path, tag: str | None, platform: Platform | 
             raise StoreError.of("a blob of the layout is damaged", at=str(blob(digest)), want=str(digest))
         return content
 
-    found: dict[Platform, dict[tuple[Digest, ...], OpenedImage]] = {}
+    def held(digest: Digest) -> Path:
+        """Give a layer a name of our own, since a build may replace the layout before the layer is read."""
+        own = scratch / digest.hex
+        try:
+            own.hardlink_to(blob(digest))
+        except FileNotFoundError:
+            raise
+        except FileExistsError:
+            return own
+        except OSError:  # another file system: copying gigabytes would cost more than the moment is worth
+            return blob(digest)
+        return own
+
+    found: Found = {}
     tags = []
-    try:
-        for entry in ImageIndex.decode((layout / "index.json").read_bytes()).manifests:
-            tags.append(entry.annotations.get(_REF_NAME, ""))
-            if not entry.media_type.is_manifest or tag not in (None, tags[-1]):
-                continue
-            manifest = ImageManifest.decode(checked(entry.digest))
-            image = open_parts(
-                name,
-                checked(manifest.config.digest),
-                [(layer.digest, Slice.of(blob(layer.digest))) for layer in manifest.layers],
-                scratch,
-            )
-            identity = (image.image_id, *(layer.digest for layer in manifest.layers))
-            found.setdefault(image.platform, {})[identity] = image
-    except OSError as error:
-        raise StoreError.of("no built image here", at=str(layout), hint="run `kiln build` first") from error
-    except ValueError as error:
-        raise StoreError.of(f"not an image layout that can be read: {error}", at=str(layout)) from error
-    return _choose(found, platform, tags, at=str(layout))
+    for entry in ImageIndex.decode((layout / "index.json").read_bytes()).manifests:
+        tags.append(entry.annotations.get(_REF_NAME, ""))
+        if not entry.media_type.is_manifest or tag not in (None, tags[-1]):
+            continue
+        manifest = ImageManifest.decode(checked(entry.digest))
+        image = open_parts(
+            name,
+            checked(manifest.config.digest),
+            [(layer.digest, Slice.of(held(layer.digest))) for layer in manifest.layers],
+            scratch,
+        )
+        identity = (image.image_id, *(layer.digest for layer in manifest.layers))
+        found.setdefault(image.platform, {})[identity] = image
+    return found, tags
 
 
 def _choose(
-    found: dict[Platform, dict[tuple[Digest, ...], OpenedImage]],
+    found: Found,
     platform: Platform | None,
     tags: list[str],
     *,

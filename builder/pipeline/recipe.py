@@ -50,4 +50,4 @@ def image(workshop: Workshop, path: Path, *, offline: bool, locked: bool, builde
             workshop.terminal.say(f"  locking, since {fault.fact}")
         lock_inventoried(workshop, bundle, inventory, upgrade=False)
     built = build_inventoried(workshop, bundle, inventory, platforms=(), offline=offline, builder=builder)
-    return Made(built=built, report=test_bundle(workshop, bundle, runner=runner, is_new=True))
+    return Made(built=built, report=test_bundle(workshop, bundle, runner=runner, new=built))

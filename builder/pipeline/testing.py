@@ -8,8 +8,9 @@ from builder.bundle.model import Bundle
 from builder.errors import SmokeFailedError
 from builder.oci.media_type import ManifestFormat
 from builder.pipeline import stages
+from builder.pipeline.built import Built
 from builder.pipeline.foreground import run_in_foreground
-from builder.pipeline.freshness import open_built
+from builder.pipeline.freshness import open_built, take_up
 from builder.pipeline.runners import open_runner
 from builder.pipeline.workshop import Products, Workshop
 from builder.smoke.report import SmokeReport, failure
@@ -18,13 +19,14 @@ from builder.smoke.run import run_smoke
 
 def test(workshop: Workshop, path: Path, *, runner: str) -> SmokeReport:
     """Run the image that was built and hold it to the bundle's smoke tests; write the report beside it."""
-    return test_bundle(workshop, stages.load(workshop, path), runner=runner, is_new=False)
+    return test_bundle(workshop, stages.load(workshop, path), runner=runner, new=None)
 
 
-def test_bundle(workshop: Workshop, bundle: Bundle, *, runner: str, is_new: bool) -> SmokeReport:
-    """Do what ``test`` does for a bundle that was read already; ``is_new`` when it was built just now."""
+def test_bundle(workshop: Workshop, bundle: Bundle, *, runner: str, new: Built | None) -> SmokeReport:
+    """Do what ``test`` does for a bundle that was read already; ``new`` is what was built of it just now."""
     products = Products(bundle.root)
-    built = open_built(workshop, bundle, [stages.host_platform(bundle)], is_new=is_new)
+    platform = stages.host_platform(bundle)
+    built = take_up(new, platform) if new else open_built(workshop, bundle, [platform])
     [image] = built.images
     with (
         open_runner(runner, workshop, image, tags=built.tags) as place,

@@ -26,7 +26,7 @@ from builder.oci.reference import Reference
 from builder.pipeline import stages
 from builder.pipeline.builders import build_canonical
 from builder.pipeline.fetching import fetch_locked
-from builder.pipeline.images import Wanted, is_bundle, open_image, scratch_folder
+from builder.pipeline.images import Wanted, is_bundle, open_image
 from builder.pipeline.linking import assemble_plan, render_plan
 from builder.pipeline.workshop import NATIVE, RUNTIME, Products, Workshop, server_requirements
 from builder.plan.compile import LockedTexts, compile_plan
@@ -141,7 +141,7 @@ def require_identical(verifications: Sequence[Verification]) -> None:
 def _verify_one(
     workshop: Workshop, wanted: Wanted, builders: Sequence[str], *, offline: bool, sources: Path | None
 ) -> Verification:
-    with open_image(workshop, wanted) as image, scratch_folder(workshop, "verify") as scratch:
+    with open_image(workshop, wanted) as image, workshop.store.folder("verify") as scratch:
         fresh = replace(workshop, store=BlobStore(scratch / "store"))
         platform = image.platform
         if sources is None:

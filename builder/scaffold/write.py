@@ -81,6 +81,9 @@ def write_draft(draft: Draft, *, force: bool = False) -> Scaffolded:
         _take_back(made, moved)
         reason = (error.strerror or str(error)).lower()
         raise HostError.of(f"the bundle cannot be written: {reason}", at=str(error.filename or draft.root)) from error
+    except BaseException:  # Ctrl-C while a large model is copied
+        _take_back(made, moved)
+        raise
     aside = tuple(new.relative_to(draft.root).as_posix() for _, new in moved)
     return Scaffolded(draft=draft, written=tuple(targets), set_aside=aside)
 

@@ -22,9 +22,10 @@ from typing import BinaryIO
 
 from builder.errors import DigestMismatchError, StoreError
 from builder.host.aside import replacing
+from builder.host.removal import remove_tree
 from builder.oci.digest import Digest
 from builder.oci.entry import CHUNK
-from builder.store.lease import standing_still
+from builder.store.lease import is_held, standing_still
 
 _SEALED = 946_684_800_000_000_000
 """Nanoseconds since 1970: the time of change of blobs whose bytes are what their name says."""
@@ -229,9 +230,9 @@ class BlobStore:
             yield path
         finally:
             try:
-                shutil.rmtree(path, ignore_errors=True)
+                remove_tree(path)
             except KeyboardInterrupt:
-                shutil.rmtree(path, ignore_errors=True)
+                remove_tree(path)
                 raise
             finally:
                 if descriptor >= 0:
@@ -243,35 +244,27 @@ class BlobStore:
             for path in self._aside.iterdir():
                 age = time.time() - path.lstat().st_mtime
                 if path.is_dir():
-                    is_left = age > _MINUTE and path.name.startswith(_HELD) and not _is_held(path)
+                    is_left = age > _MINUTE and path.name.startswith(_HELD) and not is_held(path)
                     if is_left or age > _DAY:
-                        shutil.rmtree(path, ignore_errors=True)
-                elif path.is_file() and age > _MINUTE and (age > _DAY or not _is_held(path)):
+                        remove_tree(path)
+                elif path.is_file() and age > _MINUTE and (age > _DAY or not is_held(path)):
                     path.unlink(missing_ok=True)
 
     def verify(self, digest: Digest) -> bool:
         """Read a blob whole and tell whether it still is what its name says; a damaged one is removed."""
-        hasher = hashlib.sha256()
-        for chunk in self.chunks(digest):
-            hasher.update(chunk)
-        if hasher.hexdigest() == digest.hex:
-            _seal(self.path(digest))
+        path = self.path(digest)
+        with store_faults("read blob", path):
+            try:
+                with path.open("rb") as file:
+                    is_whole = hashlib.file_digest(file, "sha256").hexdigest() == digest.hex
+            except FileNotFoundError:  # whoever else looked at it removed it
+                return False
+        if is_whole:
+            _seal(path)
             return True
         with suppress(PermissionError):  # of another user: then it is not taken for a blob all the same
-            self.path(digest).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         return False
-
-
-def _is_held(path: Path) -> bool:
-    """Tell whether a process has this file or folder locked."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _seal(path: Path) -> None:

@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from builder.errors import StoreError
+from builder.host.aside import forget_asides
 from builder.oci.digest import Digest
-from builder.store.blobs import store_faults
+from builder.store.blobs import BlobStore, store_faults
 from builder.store.lease import Lease, forget_ended, oldest_lease, standing_still
 from builder.store.records import Records
-from builder.store.tree import remove_tree
+from builder.store.tree import discard_tree, sweep_trees
 
 _NANO = 1_000_000_000
 _TICK = 2.0
 """Seconds by which a file system's times may lag behind the clock."""
+_HOUR = 3600
 
 
 class CacheKind(StrEnum):
@@ -96,54 +101,64 @@ def prune(
     can begin to use it, right before it is removed. ``lease`` is this process's own.
     """
     forget_ended(root)
-    began = oldest_lease(root, besides=lease)
+    with _alone(root):
+        began = oldest_lease(root, besides=lease)
     entries = survey(root)
     chosen = choose(
         entries, unused_since=unused_since, keep=keep, in_use_since=None if began is None else began / _NANO - _TICK
     )
     if dry_run:
         return chosen
+    _sweep(root, lease)
     gone = []
     for number, entry in enumerate(chosen, 1):
-        with store_faults("remove from the store", entry.path), standing_still(root, fcntl.LOCK_EX):
-            if _remove(root, entry, lease):
+        with store_faults("remove from the store", entry.path), _alone(root):
+            if _remove(entry, oldest_lease(root, besides=lease)):
                 gone.append(entry)
         progress(f"{number} of {len(chosen)}")
     return gone
 
 
-def _remove(root: Path, entry: CacheEntry, lease: Lease | None) -> bool:
-    """Remove an entry unless it was used since it was looked at; tell whether it went."""
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Keep everybody from beginning to use anything; with somebody at work who cannot note what he uses, an error."""
+    try:
+        with standing_still(root, fcntl.LOCK_EX):
+            yield
+    except BlockingIOError as error:
+        raise StoreError.of(
+            "another user works with the store and cannot note what he uses",
+            at=str(root),
+            hint="prune it once he is done",
+        ) from error
+
+
+def _remove(entry: CacheEntry, began: int | None) -> bool:
+    """Remove an entry unless it was used since it was looked at, or since another process began; tell whether it went.
+
+    Nobody can begin to use it meanwhile.
+    """
     if entry.kind is CacheKind.TREE:
         # Trees are made of each other's files, and a run may need one at any moment: only when nobody else works.
-        if oldest_lease(root, besides=lease) is not None:
-            return False
-        return _remove_tree(entry.path)
+        return began is None and discard_tree(entry.path)
     try:
-        status = entry.path.stat()
+        used = _last_use(entry.kind, entry.path.stat())
     except FileNotFoundError:
         return False
-    if _last_use(entry.kind, status) > entry.used:
+    if used > entry.used or (began is not None and used >= began / _NANO - _TICK):
         return False
     entry.path.unlink(missing_ok=True)
     return True
 
 
-def _remove_tree(path: Path) -> bool:
-    guard = path.with_name(f"{path.name}.lock")
-    if not guard.exists():
-        remove_tree(path)
-        return True
-    descriptor = os.open(guard, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        remove_tree(path)
-        guard.unlink(missing_ok=True)
-    except BlockingIOError:  # a container runs from it
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+def _sweep(root: Path, lease: Lease | None) -> None:
+    """Remove what killed processes left half-made."""
+    BlobStore(root).sweep()
+    with store_faults("remove from the store", root), _alone(root):
+        if oldest_lease(root, besides=lease) is None:
+            sweep_trees(root, unused_since=time.time())
+        for folder in (root / "records").glob("*"):
+            forget_asides(folder, unused_for=_HOUR)
 
 
 def _last_use(kind: CacheKind, status: os.stat_result) -> float:
@@ -154,13 +169,14 @@ def _last_use(kind: CacheKind, status: os.stat_result) -> float:
 def _blobs(root: Path) -> Iterator[CacheEntry]:
     bases = {value["digest"] for value in Records(root, "bases").values() if isinstance(value, dict)}
     for entry in _files(root / "blobs" / "sha256"):
-        kind = _kind_of(Path(entry.path))
-        if kind is CacheKind.LAYER and str(Digest(entry.name)) in bases:
-            kind = CacheKind.BASE
-        status = entry.stat()
-        yield CacheEntry(
-            kind=kind, name=entry.name, path=Path(entry.path), size=status.st_size, used=_last_use(kind, status)
-        )
+        with suppress(FileNotFoundError):  # here and below: it was removed meanwhile
+            kind = _kind_of(Path(entry.path))
+            if kind is CacheKind.LAYER and str(Digest(entry.name)) in bases:
+                kind = CacheKind.BASE
+            status = entry.stat()
+            yield CacheEntry(
+                kind=kind, name=entry.name, path=Path(entry.path), size=status.st_size, used=_last_use(kind, status)
+            )
 
 
 def _kind_of(path: Path) -> CacheKind:
@@ -171,20 +187,23 @@ def _kind_of(path: Path) -> CacheKind:
 def _records(root: Path) -> Iterator[CacheEntry]:
     for folder in sorted((root / "records").glob("*")):
         for entry in _files(folder):
-            status = entry.stat()
-            yield CacheEntry(
-                kind=CacheKind.RECORD,
-                name=f"{folder.name}/{entry.name}",
-                path=Path(entry.path),
-                size=status.st_size,
-                used=_last_use(CacheKind.RECORD, status),
-            )
+            with suppress(FileNotFoundError):
+                status = entry.stat()
+                yield CacheEntry(
+                    kind=CacheKind.RECORD,
+                    name=f"{folder.name}/{entry.name}",
+                    path=Path(entry.path),
+                    size=status.st_size,
+                    used=_last_use(CacheKind.RECORD, status),
+                )
 
 
 def _trees(root: Path) -> Iterator[CacheEntry]:
     for folder in sorted((root / "trees").glob("*/*")):
         for path in sorted(folder.iterdir()) if folder.name in ("layers", "merged") else ():
-            if path.is_dir() and not path.name.startswith("."):
+            if not path.is_dir() or path.name.startswith("."):
+                continue
+            with suppress(FileNotFoundError):
                 guard = path.with_name(f"{path.name}.lock")
                 used = (guard if guard.exists() else path).stat().st_mtime
                 yield CacheEntry(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from builder.errors import DigestMismatchError, Fault, StoreError
 from builder.oci.config import ImageConfig
@@ -13,6 +16,9 @@ from builder.oci.media_type import MediaType
 from builder.oci.platform import Platform
 from builder.store.blobs import BlobStore
 
+_ATTEMPTS = 5
+Read = TypeVar("Read")
+
 
 def read_layout(layout: Path, platform: Platform) -> Image:
     """Return the image of one platform in a layout this tool wrote.
@@ -21,10 +27,8 @@ def read_layout(layout: Path, platform: Platform) -> Image:
     damaged or holds no image for the platform is a StoreError.
     """
     try:
-        index = ImageIndex.decode((layout / "index.json").read_bytes())
-        for entry in index.manifests:
-            if entry.platform == platform and entry.media_type is MediaType.OCI_MANIFEST:
-                return _image(layout, entry.digest)
+        if image := read_steadily(lambda: _find(layout, platform)):
+            return image
     except OSError as error:
         raise StoreError.of("no built image here", at=str(layout), hint="run `kiln build` first") from error
     except ValueError as error:
@@ -32,6 +36,18 @@ def read_layout(layout: Path, platform: Platform) -> Image:
     raise StoreError.of(
         f"no image for {platform} in the layout", at=str(layout), hint=f"run `kiln build --platform {platform}`"
     )
+
+
+def read_steadily(read: Callable[[], Read]) -> Read:
+    """Return what ``read`` does; it is asked once more when files went away, since a build may replace a layout.
+
+    A layout is replaced as a whole, so what is read the next time is of one build. What is not there at all is the
+    FileNotFoundError of the last attempt.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(FileNotFoundError):
+            return read()
+    return read()
 
 
 def restore_image(image: Image, layout: Path, store: BlobStore) -> None:
@@ -51,6 +67,14 @@ def restore_image(image: Image, layout: Path, store: BlobStore) -> None:
     if faults:
         raise StoreError(faults, hint="run `kiln build` again")
     store.add(image.config.encode())
+
+
+def _find(layout: Path, platform: Platform) -> Image | None:
+    index = ImageIndex.decode((layout / "index.json").read_bytes())
+    for entry in index.manifests:
+        if entry.platform == platform and entry.media_type is MediaType.OCI_MANIFEST:
+            return _image(layout, entry.digest)
+    return None
 
 
 def _image(layout: Path, digest: Digest) -> Image:

@@ -13,16 +13,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.errors import DigestMismatchError, StoreError
+from builder.host.removal import ASIDE, remove_tree, take_away
 from builder.oci.image import Layer
 from builder.store.blobs import BlobStore, store_faults
+from builder.store.guard import lock_name
 from builder.store.tree_layer import LayerPool, Node, NodeKind, chain_id, granted_mode, put_in_place, unpack_layer
 
 _MAX_LINKS = 40
 _KEEP_SECONDS = 7 * 24 * 3600
+_MERGED = "merged"
+_GUARD = ".lock"
 MOUNT_POINTS = (
     *(Node(path, NodeKind.DIRECTORY) for path in ("dev", "proc", "sys", "tmp", "etc")),
     *(Node(path, NodeKind.FILE, 0o644) for path in ("etc/hosts", "etc/hostname", "etc/resolv.conf")),
@@ -192,7 +197,7 @@ def unpack_layers(
     tree.provide(MOUNT_POINTS)
     with store_faults("write an image's file system", destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=destination.parent, prefix=".tree-"))
+        scratch = Path(tempfile.mkdtemp(dir=destination.parent, prefix=ASIDE))
         try:
             _write(tree, scratch, own=own)
             put_in_place(scratch, destination)
@@ -222,51 +227,60 @@ def hold_tree(
 
     Trees that nobody holds and nobody used for a week are removed on the way.
     """
-    home = store.root / "trees" / ("owned" if own else f"user-{os.geteuid()}") / "merged"
+    home = store.root / "trees" / ("owned" if own else f"user-{os.geteuid()}") / _MERGED
     name = chain_id([layer.diff_id for layer in layers]).hex
     with store_faults("write an image's file system", home):
         home.mkdir(parents=True, exist_ok=True)
-        lock = os.open(home / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = lock_name(home / f"{name}{_GUARD}", fcntl.LOCK_SH)
         try:
-            fcntl.flock(lock, fcntl.LOCK_SH)
             os.utime(lock)
             if not (home / name).is_dir():
                 for reason in unpack_layers(layers, store, home / name, own=own, progress=progress):
                     progress(f"left out {reason}")
-                _forget_unused(home, keep=name)
+                _forget_unused(store.root, home)
         except BaseException:
             os.close(lock)
             raise
     return HeldTree(home / name, lock)
 
 
-def remove_tree(root: Path) -> None:
-    """Remove a tree, whatever the modes of its folders; what is not there is no error."""
-    for folder, names, _ in os.walk(root):
-        for name in (".", *names):
-            path = os.path.join(folder, name)
-            if not os.path.islink(path):
-                os.chmod(path, 0o700)
-    shutil.rmtree(root, ignore_errors=True)
+def discard_tree(path: Path) -> bool:
+    """Remove a tree, or an unpacked layer, unless somebody holds it; tell whether it went.
+
+    A removal that is killed leaves nothing that looks whole.
+    """
+    if path.parent.name != _MERGED:  # layers are nobody's own
+        take_away(path)
+        return True
+    guard = path.with_name(f"{path.name}{_GUARD}")
+    try:
+        lock = lock_name(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:  # a container runs from it
+        return False
+    try:
+        take_away(path)
+        guard.unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+    return True
 
 
-def _forget_unused(home: Path, *, keep: str) -> None:
+def sweep_trees(root: Path, *, unused_since: float) -> None:
+    """Remove what was unpacked or taken away by processes that were killed, when it is older than that."""
+    trees = root / "trees"
+    for path in (*trees.glob(f"*/*/{ASIDE}*"), *trees.glob("*/aside/*")):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < unused_since:
+                remove_tree(path)
+
+
+def _forget_unused(root: Path, home: Path) -> None:
     oldest = time.time() - _KEEP_SECONDS
-    for path in (*home.glob(".tree-*"), *(home.parent / "aside").glob("*")):  # left by a run that was killed
-        if path.stat().st_mtime < oldest:
-            remove_tree(path)
-    for path in home.glob("*.lock"):
-        if path.stem == keep or path.stat().st_mtime > oldest:
-            continue
-        lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            remove_tree(home / path.stem)
-            path.unlink()
-        except BlockingIOError:
-            pass
-        finally:
-            os.close(lock)
+    sweep_trees(root, unused_since=oldest)
+    for guard in home.glob(f"*{_GUARD}"):
+        with suppress(FileNotFoundError):
+            if guard.stat().st_mtime <= oldest:
+                discard_tree(guard.with_name(guard.stem))
 
 
 def _write(tree: MergedTree, root: Path, *, own: bool) -> None:

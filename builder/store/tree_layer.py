@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from builder.errors import DigestMismatchError, StoreError
+from builder.host.removal import take_away
 from builder.oci.digest import Digest
 from builder.oci.entry import CHUNK
 from builder.oci.image import BlobSource, Layer
@@ -108,6 +109,8 @@ def unpack_layer(layer: Layer, source: BlobSource, root: Path, *, own: bool, asi
             }
             (scratch / "index.json").write_text(json.dumps(index))
             root.parent.mkdir(parents=True, exist_ok=True)
+            if root.exists() and open_pool(root) is None:
+                take_away(root)  # damaged, or made by another version
             put_in_place(scratch, root)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)

@@ -23,10 +23,11 @@ import builder
 from builder.engine.namespaces import NamespaceInstance, NamespaceRunner
 from builder.engine.runner import RunOptions
 from builder.errors import DigestMismatchError, EngineError
+from builder.host.removal import remove_tree
 from builder.oci.config import Healthcheck
 from builder.oci.image import Image, Layer
 from builder.store.blobs import BlobStore
-from builder.store.tree import remove_tree, unpack_layers
+from builder.store.tree import unpack_layers
 
 pytestmark = pytest.mark.namespaces
 

@@ -24,13 +24,13 @@ from builder.bundle.model import (
     SmokeTest,
 )
 from builder.engine.namespaces import NamespaceRunner
+from builder.host.removal import remove_tree
 from builder.oci.image import Layer
 from builder.oci.media_type import ManifestFormat
 from builder.oci.platform import Platform
 from builder.smoke.report import SmokeReport, failure
 from builder.smoke.run import run_smoke
 from builder.store.blobs import BlobStore
-from builder.store.tree import remove_tree
 
 pytestmark = pytest.mark.namespaces
 

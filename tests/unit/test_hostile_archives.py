@@ -16,6 +16,7 @@ from builder.assemble.layer import write_layer
 from builder.assemble.wheel import wheel_entries
 from builder.engine.saved import Slice, apply_layer, archive_faults, inflated
 from builder.errors import DigestMismatchError, EngineError, KilnError, PlanError, StoreError
+from builder.host.removal import remove_tree
 from builder.oci.descriptor import Descriptor
 from builder.oci.digest import Digest
 from builder.oci.image import Layer
@@ -25,7 +26,7 @@ from builder.publish.uncompressed import DiffIdReader
 from builder.store import growth as growth_module
 from builder.store.blobs import BlobStore
 from builder.store.growth import Growth
-from builder.store.tree import HeldTree, hold_tree, remove_tree
+from builder.store.tree import HeldTree, hold_tree
 from tests.support.hostile import (
     FILENAME,
     MEMBER,

@@ -8,8 +8,9 @@ import pytest
 from tree_archives import Archive, store_at
 
 from builder.errors import StoreError
+from builder.host.removal import remove_tree
 from builder.oci.digest import Digest
-from builder.store.tree import HeldTree, MergedTree, hold_tree, remove_tree, unpack_layers
+from builder.store.tree import HeldTree, MergedTree, hold_tree, unpack_layers
 from builder.store.tree_layer import LayerPool, Node, NodeKind
 
 
