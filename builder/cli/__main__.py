@@ -1,5 +1,5 @@
 """``python -m builder.cli`` is the ``kiln`` command."""
 
-from builder.cli.main import main
+from builder.cli.start import start
 
-main()
+start()

@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import click
@@ -73,9 +74,14 @@ def main(arguments: list[str] | None = None) -> None:
     """
     is_process = arguments is None
     arguments = sys.argv[1:] if arguments is None else arguments
-    signal.signal(signal.SIGTERM, _terminate)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed before the start; what is said there is heard by nobody
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for as long as the process
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character ends nothing
     code = _run(arguments, as_json="--json" in arguments)
     if is_process and threading.active_count() == 1:
@@ -87,9 +93,8 @@ def _leave(code: int) -> None:
     """End the process as ``sys.exit`` does, but do not take its modules apart: that is a tenth of a short command."""
     atexit._run_exitfuncs()  # noqa: SLF001 - what else would be done at the end
     try:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # as it is when it was closed before the start
-                stream.flush()
+        sys.stdout.flush()
+        sys.stderr.flush()
     except (OSError, ValueError):
         return  # nobody reads any more, and the usual end says so
     os._exit(code)
@@ -117,32 +122,48 @@ def _as_usage_error(error: click.ClickException) -> UsageError:
     return UsageError.of(message[:1].lower() + message[1:], hint=hint)
 
 
-def _terminate(_number: int, _frame: object) -> None:
-    """End as Ctrl-C does: containers that were started are removed, half-written files too."""
+_interruptions: list[int] = []
+"""The signals that came. Libraries may turn the exception a signal raises in them into another."""
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    """End: containers that were started are removed, half-written files too."""
+    _interruptions.append(number)
     raise KeyboardInterrupt
 
 
 def _run(arguments: list[str], *, as_json: bool) -> int:
     try:
+        return _judged(arguments, as_json=as_json)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)  # nobody reads what is left to say, which is no fault
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, sys.stderr.fileno())
+        return 141
+
+
+def _judged(arguments: list[str], *, as_json: bool) -> int:
+    try:
         result: Any = kiln.main(args=arguments, prog_name="kiln", standalone_mode=False)
-    except KilnError as error:
-        return _show(error, as_json=as_json)
     except click.exceptions.Exit as done:
         return done.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; nothing half-written was kept, run the command again to finish", err=True)
-        return 130
-    except click.ClickException as error:
-        return _show(_as_usage_error(error), as_json=as_json)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except SystemExit:  # what click says, outside its standalone mode, of a reader who went away and of nothing else
         return 141
-    except Exception as error:  # noqa: BLE001 - the last line of defence: say that it is ours, and show where
+    except BrokenPipeError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence: each is told as what it is
+        if _interruptions or isinstance(error, click.Abort | KeyboardInterrupt):
+            click.echo("interrupted; nothing half-written was kept, run the command again to finish", err=True)
+            return 130
+        if isinstance(error, KilnError):
+            return _show(error, as_json=as_json)
+        if isinstance(error, click.ClickException):
+            return _show(_as_usage_error(error), as_json=as_json)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             hint = "free some space, then run the command again"
             full = HostError.of("a disk is full", at=error.filename or "standard output", hint=hint)
             return _show(full, as_json=False)  # what cannot be written need not be JSON
-        import traceback  # noqa: PLC0415 - as above
+        import traceback  # noqa: PLC0415 - only needed when something failed
 
         click.echo(traceback.format_exc(), err=True)
         click.echo("internal error: this is a fault in kiln, not in your bundle; please report it", err=True)

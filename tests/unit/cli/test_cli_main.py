@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -119,3 +121,54 @@ def test_full_disk_under_the_output_is_no_fault_of_ours() -> None:
     done = as_process(">/dev/full")
     assert done.returncode == 19
     assert done.stderr.startswith("error: a disk is full\n  at   standard output")
+
+
+def test_reader_who_goes_away_is_no_fault() -> None:
+    listening, said = os.pipe()
+    os.close(listening)
+    for arguments, streams in (("schema", {"stdout": said}), ("check /nowhere", {"stderr": said})):
+        argv = [sys.executable, "-m", "builder.cli", *arguments.split()]
+        gone = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
+        done = subprocess.run(argv, **gone, check=False)
+        assert (done.returncode, done.stdout or b"", done.stderr or b"") == (141, b"", b"")
+    os.close(said)
+
+
+def test_command_that_nobody_hears_does_its_work() -> None:
+    done = as_process("2>&-")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["$schema"]
+
+
+def test_interruption_that_a_library_turned_into_another_fault_is_one_still(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            raise RuntimeError("half-made") from error
+
+    monkeypatch.setattr(command.kiln, "main", fail)
+    monkeypatch.setattr(command, "_interruptions", [])
+    code, _, err = ended(capsys, "build", "x")
+    assert code == 130
+    assert err.startswith("interrupted")
+
+
+@pytest.mark.parametrize(("before", "code"), [("", -signal.SIGINT), ("signal.signal(2, signal.SIG_IGN)", 0)])
+def test_interruption_while_loading_ends_the_process_without_a_word(before: str, code: int) -> None:
+    program = f"""
+import os, signal, sys
+{before}
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+sys.argv[1:] = ["--version"]
+from builder.cli.start import start
+start()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, "")
