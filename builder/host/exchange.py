@@ -13,6 +13,7 @@ from pathlib import Path
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _ATTEMPTS = 100
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY)
 
 
 def put_in_place(made: Path, destination: Path) -> None:
@@ -35,7 +36,7 @@ def put_in_place(made: Path, destination: Path) -> None:
         except FileNotFoundError:
             continue
         except OSError as error:
-            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            if error.errno in _TAKEN:
                 continue  # only without renameat2: another process put its own there in between
             raise
         _remove(made)
@@ -61,11 +62,12 @@ def _exchange_in_steps(one: Path, other: Path) -> None:
         other.rename(old)
         try:
             one.rename(other)
-        except BaseException:
-            with suppress(OSError):
-                old.rename(other)
-            if old.exists() and other.exists():  # another process put its own there, which stands
-                _remove(old)
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno in _TAKEN:
+                _remove(old)  # another process put its own there, which stands
+            else:
+                with suppress(OSError):
+                    old.rename(other)
             raise
         old.rename(one)
     finally:

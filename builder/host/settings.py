@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import SettingsError
+from builder.host.names import is_text, show_path
 
 _KEYS = {
     "home": "KILN_HOME",
@@ -58,8 +59,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError.of(
             "jobs is not a positive number", at=str(path), want="1 or more", got=repr(values["jobs"])
         ) from error
+    home = Path(values.get("home") or cache / "modelkiln").expanduser().absolute()
+    if not is_text(home):
+        raise SettingsError.of("the store's folder has a name that is not UTF-8", at=show_path(home), want="UTF-8")
     return Settings(
-        home=Path(values.get("home") or cache / "modelkiln").expanduser().absolute(),
+        home=home,
         debian_mirror=values.get("debian_mirror"),
         debian_security_mirror=values.get("debian_security_mirror"),
         debian_snapshot=values.get("debian_snapshot"),

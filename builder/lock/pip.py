@@ -19,7 +19,7 @@ from builder.lock.pins import Pin
 from builder.lock.redaction import redact
 from builder.lock.target import Target
 from builder.oci.digest import Digest
-from builder.store.blobs import BlobStore, store_faults
+from builder.store.blobs import BlobStore, outer_faults, store_faults
 
 _MISSING = re.compile(r"No matching distribution found for (?P<what>[^\s(]+)")
 _OTHER_HASH = re.compile(
@@ -66,7 +66,7 @@ def take_in(path: Path, store: BlobStore) -> LockedWheel:
         name, version, _, _ = parse_wheel_filename(path.name)
     except InvalidWheelFilename as error:
         raise FetchError.of(f"the index offers a wheel with a malformed name: {path.name}") from error
-    with store_faults("read", path):
+    with outer_faults("read", path):
         size = path.stat().st_size
     return LockedWheel(
         name=canonicalize_name(name),

@@ -17,6 +17,7 @@ from typing import Any
 
 from builder.host.clock import has_rested
 from builder.host.identity import kiln_identity
+from builder.host.names import show_path
 from builder.oci.digest import Digest
 from builder.oci.platform import Platform
 from builder.pipeline.built import Built
@@ -110,7 +111,7 @@ class Latest:
         self._root = (path if path.is_dir() else path.parent).resolve()
         self._products = Products(self._root)
         self._records = Records(workshop.store.root, "builds", by=kiln_identity())
-        self._key = [str(self._root), *options]
+        self._key = [show_path(self._root), *options]
         self._began = time.time_ns()
         self._inputs = self._take_inputs()
         self._told: tuple[list[str], list[str]] = [], []

@@ -10,8 +10,9 @@ from builder import __version__
 from builder.bundle.inventory import take_inventory
 from builder.bundle.model import Bundle, Inventory
 from builder.bundle.parser import load_bundle
-from builder.errors import LockDriftError, UsageError
+from builder.errors import BundleError, LockDriftError, UsageError
 from builder.host.identity import kiln_identity
+from builder.host.names import is_text, show_path
 from builder.host.terminal import human_size
 from builder.lock.files import REQUIREMENTS_LOCK, read_lock, write_lock
 from builder.lock.model import MODEL, Lock
@@ -26,7 +27,11 @@ from builder.store.records import Records
 
 
 def load(workshop: Workshop, path: Path) -> Bundle:
-    """Read the bundle and say what would surprise."""
+    """Read the bundle and say what would surprise. A folder whose name cannot be written in JSON is a BundleError."""
+    if not is_text(path.absolute()):
+        raise BundleError.of(
+            "the bundle is in a folder whose name is not UTF-8", at=show_path(path.absolute()), hint="rename the folder"
+        )
     bundle = load_bundle(path, memory=Records(workshop.store.root, "bundle", by=kiln_identity()))
     for warning in bundle.warnings:
         workshop.terminal.warn(warning)

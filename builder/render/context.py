@@ -16,7 +16,7 @@ from builder.oci.digest import Digest
 from builder.oci.entry import CHUNK
 from builder.plan.model import FileSource, Origin, Plan, PlannedLayer
 from builder.render.files import ContextFile, context_files, made_layers
-from builder.store.blobs import BlobStore, store_faults
+from builder.store.blobs import BlobStore, outer_faults
 from builder.store.records import Records
 
 DOCKERFILE = "Dockerfile"
@@ -55,7 +55,7 @@ def write_context(
     ]
     if missing:
         raise StoreError(missing, hint="kiln fetch brings what the lock names")
-    with store_faults("write the build context", destination):
+    with outer_faults("write the build context", destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}-"))
     try:
@@ -154,7 +154,7 @@ def _blob(file: ContextFile, system: Mapping[str, Digest]) -> Digest | None:
 
 
 def _write(target: Path, text: str) -> None:
-    with store_faults("write the build context", target):
+    with outer_faults("write the build context", target):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8", newline="\n")
         target.chmod(0o644)
@@ -162,7 +162,7 @@ def _write(target: Path, text: str) -> None:
 
 def _copy_within(source: Path, target: Path, *, mode: int) -> bool:
     """Have the kernel copy a file, which shares its bytes where the file system can; False where it cannot at all."""
-    with store_faults("write the build context", target):
+    with outer_faults("write the build context", target):
         target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with source.open("rb", buffering=0) as reading, target.open("xb", buffering=0) as writing:
@@ -177,7 +177,7 @@ def _copy_within(source: Path, target: Path, *, mode: int) -> bool:
 
 def _copy(source: Path, target: Path, *, mode: int) -> Digest:
     hasher = hashlib.sha256()
-    with store_faults("write the build context", target):
+    with outer_faults("write the build context", target):
         target.parent.mkdir(parents=True, exist_ok=True)
         with _opened(source) as reading, target.open("wb") as writing:
             while chunk := reading():
@@ -192,17 +192,17 @@ def _opened(source: Path) -> Iterator[Callable[[], bytes]]:
     """Lend what reads a file piece by piece, its faults told from those of the file it is copied to."""
 
     def piece() -> bytes:
-        with store_faults("read", source):
+        with outer_faults("read", source):
             return file.read(CHUNK)
 
-    with store_faults("read", source):
+    with outer_faults("read", source):
         file = source.open("rb", buffering=0)
     with file:
         yield piece
 
 
 def _replace(aside: Path, destination: Path) -> None:
-    with store_faults("write the build context", destination):
+    with outer_faults("write the build context", destination):
         for folder in (aside, *(path for path in aside.rglob("*") if path.is_dir())):
             folder.chmod(0o755)
         old = None

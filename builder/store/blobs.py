@@ -15,7 +15,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -37,25 +37,44 @@ _MINUTE = 60
 _DAY = 24 * 3600
 
 
+_STORE_HINTS = {
+    errno.ENOSPC: "free some space, or point KILN_HOME at a larger disk; then run the command again",
+    errno.EDQUOT: "your disk quota is used up; point KILN_HOME elsewhere",
+    errno.EACCES: "point KILN_HOME at a folder you may write to",
+    errno.EROFS: "point KILN_HOME at a folder you may write to",
+    errno.ENOTDIR: "point KILN_HOME at a folder",
+    errno.ENOENT: "point KILN_HOME at a place where folders can be made",
+}
+_OUTER_HINTS = {
+    errno.ENOSPC: "free some space on that disk, then run the command again",
+    errno.EDQUOT: "your quota of that disk is used up; free some space, then run the command again",
+    errno.EACCES: "change its permissions, then run the command again",
+    errno.EROFS: "make that disk writable, then run the command again",
+    errno.ENOENT: "it went away meanwhile; run the command again",
+}
+
+
 @contextmanager
 def store_faults(action: str, path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals into StoreErrors that say what to do."""
+    """Turn the operating system's refusals, in the store, into StoreErrors that say what to do."""
+    with _faults(action, path, _STORE_HINTS):
+        yield
+
+
+@contextmanager
+def outer_faults(action: str, path: Path) -> Iterator[None]:
+    """Do what ``store_faults`` does for files that are in other places than the store, which no setting moves."""
+    with _faults(action, path, _OUTER_HINTS):
+        yield
+
+
+@contextmanager
+def _faults(action: str, path: Path, hints: Mapping[int, str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _fault(action, path, error) from error
-
-
-def _fault(action: str, path: Path, error: OSError) -> StoreError:
-    hint = {
-        errno.ENOSPC: "free some space, or point KILN_HOME at a larger disk; then run the command again",
-        errno.EDQUOT: "your disk quota is used up; point KILN_HOME elsewhere",
-        errno.EACCES: "point KILN_HOME at a folder you may write to",
-        errno.EROFS: "point KILN_HOME at a folder you may write to",
-        errno.ENOTDIR: "point KILN_HOME at a folder",
-        errno.ENOENT: "point KILN_HOME at a place where folders can be made",
-    }.get(error.errno or 0)
-    return StoreError.of(f"cannot {action}: {error.strerror or error}", at=str(path), hint=hint)
+        hint = hints.get(error.errno or 0)
+        raise StoreError.of(f"cannot {action}: {error.strerror or error}", at=str(path), hint=hint) from error
 
 
 class BlobWriter:
@@ -192,7 +211,7 @@ class BlobStore:
         """Copy a file in and return its digest."""
         with (
             self.writer(expected=expected, what=what or source.name) as writer,
-            store_faults("read", source),
+            outer_faults("read", source),
             source.open("rb") as file,
         ):
             while chunk := file.read(CHUNK):
@@ -202,7 +221,7 @@ class BlobStore:
     def export(self, digest: Digest, destination: Path) -> None:
         """Put a blob at a path outside the store: by hard link where the file system allows, else by copy."""
         source = self.path(digest)
-        with store_faults("write", destination):
+        with outer_faults("write", destination):
             destination.parent.mkdir(parents=True, exist_ok=True)
             if destination.exists():
                 return

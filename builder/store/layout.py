@@ -13,7 +13,7 @@ from builder.oci.descriptor import Descriptor
 from builder.oci.image import Image, index_of
 from builder.oci.manifest import ImageIndex
 from builder.oci.media_type import ManifestFormat
-from builder.store.blobs import BlobStore, store_faults
+from builder.store.blobs import BlobStore, outer_faults
 
 _REF_NAME = "org.opencontainers.image.ref.name"
 _DIALECTS = ((ManifestFormat.OCI, ""), (ManifestFormat.DOCKER, "-docker"))
@@ -26,7 +26,7 @@ def write_layout(store: BlobStore, images: Sequence[Image], destination: Path, *
     that name plus ``-docker`` with its Docker manifest; both name the same configuration and layers. Of several
     platforms an index is there under ``tag`` and ``tag-docker``. Blobs are hard links into the store where possible.
     """
-    with store_faults("write the image layout", destination):
+    with outer_faults("write the image layout", destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}-"))
     try:
@@ -54,7 +54,7 @@ def write_layout(store: BlobStore, images: Sequence[Image], destination: Path, *
             digest = store.add(index.encode())
             store.export(digest, aside / "blobs" / "sha256" / digest.hex)
             entries.append(replace(index.descriptor, annotations={_REF_NAME: f"{tag}{suffix}"}))
-        with store_faults("write the image layout", destination):
+        with outer_faults("write the image layout", destination):
             aside.chmod(0o755)
             (aside / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
             (aside / "index.json").write_bytes(ImageIndex(manifests=tuple(entries)).encode())

@@ -79,7 +79,7 @@ def wait_for_half_a_layer(home: Home, running: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert running.poll() is None, running.communicate()
-        if list(aside.glob("link-*")) and any(_size(path) for path in aside.glob("tmp*")):
+        if list(aside.glob("held-link-*")) and any(_size(path) for path in aside.glob("tmp*")):
             return
         time.sleep(0.0005)
     pytest.fail("no layer was being written")

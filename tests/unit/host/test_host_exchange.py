@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,19 @@ def test_what_was_there_comes_back_when_the_second_rename_fails(
 def test_no_permission_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         put_in_place(tmp_path / "none", tmp_path / "place")
+
+
+def test_one_of_many_stands_and_nothing_else_without_the_system_s_exchange(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "_exchange", exchange._exchange_in_steps)
+    place = tmp_path / "place"
+
+    def put(name: str) -> None:
+        for number in range(40):
+            put_in_place(folder(tmp_path / f"{name}{number}", name), place)
+
+    with ThreadPoolExecutor(4) as workers:
+        list(workers.map(put, "abcd"))
+    assert (place / "file").read_text() in "abcd"
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]

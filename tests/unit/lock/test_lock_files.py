@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,33 @@ def test_failed_write_leaves_what_was_there(
         write_lock(tmp_path, make_lock(), "new\n")
     left = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert left == ({"requirements.lock": before} if before else {})
+
+
+def test_pair_is_one_whoever_writes_and_reads_at_once(tmp_path: Path) -> None:
+    pairs = {"a\n": make_lock(python="3.11"), "b\n": make_lock(python="3.13")}
+    write_lock(tmp_path, pairs["a\n"], "a\n")
+    done = threading.Event()
+
+    def write(text: str) -> None:
+        while not done.is_set():
+            write_lock(tmp_path, pairs[text], text)
+
+    with ThreadPoolExecutor(2) as writers:
+        writing = [writers.submit(write, text) for text in pairs]
+        try:
+            for _ in range(300):
+                lock, text = read_lock(tmp_path)
+                assert lock == pairs[text]
+        finally:
+            done.set()
+        for one in writing:
+            one.result()
+    lock, text = read_lock(tmp_path)
+    assert lock == pairs[text]
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_lock(tmp_path: Path) -> None:
+    for name in (".bundle.lock-abcd0123", ".requirements.lock-abcd0123"):
+        (tmp_path / name).write_text("half")
+    write_lock(tmp_path, make_lock(), "a\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle.lock", "requirements.lock"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,19 @@ def test_what_was_written_is_taken_back_when_the_rest_cannot_be(churn_model: Pat
     with pytest.raises(HostError, match="cannot be written"):
         write_draft(draft_bundle(churn_model), force=True)
     assert everything(folder) == before
+
+
+def test_interrupted_copy_is_taken_back(churn_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(origin: Path, target: Path) -> None:
+        target.write_bytes(origin.read_bytes()[:10])
+        raise KeyboardInterrupt
+
+    place = tmp_path / "new"
+    draft = draft_bundle(churn_model, into=place)
+    monkeypatch.setattr(shutil, "copy2", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_draft(draft)
+    assert not everything(place)
 
 
 def test_the_result_tells_everything_to_machines(churn_model: Path) -> None:
