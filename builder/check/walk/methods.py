@@ -122,7 +122,9 @@ class Methods(Libraries):
             case "get" | "pop" if key is not None:
                 is_get = name == "get" or len(arguments) > 1
                 value = request_values.read_key(data, key, site.node, site.module, self.state, is_get=is_get)
-                return join_values([value, arguments[1] if len(arguments) > 1 else NONE]) if is_get else value
+                if not is_get or request_values.is_required(data, key):
+                    return value
+                return join_values([value, arguments[1] if len(arguments) > 1 else NONE])
             case "setdefault" if key is not None:
                 request_values.store(data, Constant(key))
                 return UNKNOWN

@@ -83,7 +83,18 @@ class Walk(Statements):
             self._enter(module, "init", [])
             self._enter(module, "run", [RequestText(_body(subject))])
         elif contract is Contract.SAGEMAKER:
-            self._enter(module, "model_fn", [Constant(_sagemaker_dir(subject))])
+            self._enter_sagemaker(module, subject)
+
+    def _enter_sagemaker(self, module: Module, subject: Subject) -> None:
+        """Go through the functions as ``runtime/worker/sagemaker.py`` calls them; nobody knows the content type."""
+        folder = Constant(_sagemaker_dir(subject))
+        body = RequestText(_body(subject))
+        self._enter(module, "pre_model_fn", [folder])
+        model = self._enter(module, "model_fn", [folder])
+        self._enter(module, "model_warmup_fn", [folder, model])
+        self._enter(module, "transform_fn", [model, body, UNKNOWN, UNKNOWN])
+        data = self._enter(module, "input_fn", [body, UNKNOWN])
+        self._enter(module, "output_fn", [self._enter(module, "predict_fn", [data, model]), UNKNOWN])
 
     def _enter(self, module: Module, name: str, arguments: list[Value]) -> Value:
         function = module.names.get(name, UNKNOWN)
