@@ -14,6 +14,9 @@ from builder.check.resolution import Origin, Resolution, Resolver
 from builder.check.search_path import evaluate_folder
 from builder.check.stdlib import moved_name
 from builder.check.subject import Subject
+from builder.check.walk.engines import LIBRARIES
+from builder.check.walk.script import walk_scoring
+from builder.check.walk.state import EngineUse
 from builder.check.wheel_index import WheelIndex
 
 _ENTRIES: Mapping[Contract, Collection[str]] = {
@@ -80,6 +83,8 @@ class ImportGraph:
     beyond: list[Spot] = field(default_factory=list)
     """Relative imports above the outermost package."""
     computed: list[tuple[str, Computed]] = field(default_factory=list)
+    engines: list[EngineUse] = field(default_factory=list)
+    """Calls that need a module which is not in the image, though their library is."""
     distributions: set[str] = field(default_factory=set)
     """Distributions that are imported, surely or perhaps."""
     entered: dict[str, list[Spot]] = field(default_factory=dict)
@@ -129,6 +134,8 @@ def follow_imports(subject: Subject, wheels: Mapping[str, WheelIndex]) -> tuple[
     walker = _Walker(subject, resolver)
     if script is not None:
         walker.walk(script)
+        if any(LIBRARIES & index.top_level for index in wheels.values()):
+            walker.find_engines()
     return walker.graph, resolver
 
 
@@ -148,6 +155,17 @@ class _Walker:
         self._enter([(script, stem)], None)
         while self._todo:
             self._file(*self._todo.pop(0))
+
+    def find_engines(self) -> None:
+        """Look up what calls of libraries need besides the library."""
+        for use in walk_scoring(self._subject).engine_uses:
+            library = self._resolver.resolve(use.library)
+            if library.origin is not Origin.WHEEL or not library.distributions & self.graph.distributions:
+                continue
+            found = [self._resolver.resolve(module) for module in (*use.modules, *use.others)]
+            self.graph.distributions |= {name for one in found for name in one.distributions if one.failed is None}
+            if all(one.origin is Origin.NOTHING for one in found):
+                self.graph.engines.append(use)
 
     def _enter(self, files: Iterable[tuple[str, str]], spot: Spot | None) -> None:
         for path, name in files:

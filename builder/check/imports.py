@@ -15,13 +15,15 @@ from builder.check.places import required_names, requirement_place
 from builder.check.reached import is_model_readable, named_by_model, required_by
 from builder.check.resolution import Origin, Resolver
 from builder.check.subject import Subject
+from builder.check.walk.state import EngineUse
 from builder.check.wheel_index import WheelIndex, index_wheels
 
 MISSING_IMPORT = Rule(
     id="KILN101",
     name="missing-import",
     level=Level.ERROR,
-    summary="The scoring code imports a module that is not in the image.",
+    summary="The scoring code imports a module that is not in the image, or calls what imports one: "
+    "pandas.read_parquet without pyarrow.",
     why="The service raises ModuleNotFoundError: at its start, or at the first request that comes by the import.",
     remedy="Add the distribution that brings the module to the requirements, and lock again.",
 )
@@ -139,6 +141,7 @@ def find_imports(subject: Subject) -> Iterable[Finding]:
         if missing.spot.context.guards and _is_of_another_python(missing.module, subject):
             continue
         yield _missing(missing, graph, advisor, reach)
+    yield from _engines(graph, advisor)
     for unbound in graph.unbound:
         yield Finding(
             rule=MISSING_NAME,
@@ -216,6 +219,36 @@ def _missing(missing: Missing, graph: ImportGraph, advisor: Advisor, reach: _Rea
         remedy=remedy,
         level=level,
     )
+
+
+def _engines(graph: ImportGraph, advisor: Advisor) -> Iterator[Finding]:
+    """Report each module that is needed once, at the call that needs it most surely."""
+    told: set[tuple[str, ...]] = set()
+    for use in sorted(graph.engines, key=lambda use: (_doubts(use), use.module, use.line, use.column)):
+        if use.modules in told:
+            continue
+        told.add(use.modules)
+        message = f"{use.call} needs {' or '.join(use.modules)}, which is not in the image"
+        level = (None, Level.WARNING, Level.NOTE)[_doubts(use)]
+        if use.is_guarded:
+            message += ", and the code goes on without it"
+        elif not use.is_sure:
+            message += f", if it is {use.library}'s"
+        elif not use.is_certain:
+            message += ", and it is called under a condition that cannot be told here"
+        yield Finding(
+            rule=MISSING_IMPORT if level is None else CONDITIONAL_IMPORT,
+            place=Place(path=use.module, line=use.line, column=use.column),
+            message=message,
+            remedy=advisor.advise_any(use.modules),
+            level=level,
+        )
+
+
+def _doubts(use: EngineUse) -> int:
+    if use.is_guarded:
+        return 2
+    return 0 if use.is_sure and use.is_certain else 1
 
 
 def _is_of_another_python(module: str, subject: Subject) -> bool:
