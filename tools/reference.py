@@ -63,16 +63,17 @@ def _sections(command: click.Command, context: click.Context, depth: int) -> lis
 
 
 _FAMILIES = {
-    "0": "The check itself",
-    "10": "Imports",
-    "15": "System libraries",
-    "2": "The artifact against the environment",
-    "3": "Pickle safety",
-    "4": "Paths",
-    "5": "Contract, schemas and features",
-    "6": "Secrets",
-    "7": "Weight",
+    0: "The check itself",
+    100: "Imports",
+    150: "System libraries",
+    200: "The artifact against the environment",
+    300: "Pickle safety",
+    400: "Paths",
+    500: "Contract, schemas and features",
+    600: "Secrets",
+    700: "Weight",
 }
+"""By the number of the first rule of each; a family reaches up to the next, so that no rule is of none."""
 
 
 def rules() -> str:
@@ -85,8 +86,8 @@ What `kiln check` finds. The level is the rule's own; a finding may have another
 An ID never changes its meaning.
 """
     ]
-    for prefix, title in _FAMILIES.items():
-        family = [RULES[name] for name in sorted(RULES) if name.removeprefix("KILN").startswith(prefix)]
+    for first, title in _FAMILIES.items():
+        family = [RULES[name] for name in sorted(RULES) if _family(name) == first]
         if family:
             parts.append(f"## {title}\n")
         parts += [
@@ -94,6 +95,10 @@ An ID never changes its meaning.
             for rule in family
         ]
     return "\n".join(parts)
+
+
+def _family(rule: str) -> int:
+    return max(first for first in _FAMILIES if first <= int(rule.removeprefix("KILN")))
 
 
 PAGES = {"exit-codes.md": exit_codes, "command-line.md": command_line, "rules.md": rules}

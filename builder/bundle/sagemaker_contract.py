@@ -20,6 +20,8 @@ _TAKES = {
     "output_fn": "output_fn(prediction, accept)",
     TRANSFORM: "transform_fn(model, data, content_type, accept)",
 }
+FUNCTIONS = tuple(_TAKES)
+"""Every function that is called where a script has it."""
 
 
 def find_contract_faults(bound: Mapping[str, ast.stmt], name: str) -> Iterator[Fault]:

@@ -1,10 +1,11 @@
-"""Conditions whose outcome is known before the code runs: which Python, which system, and that it is imported."""
+"""Conditions whose outcome is known before the code runs: which Python, which machine, and that it is imported."""
 
 from __future__ import annotations
 
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -23,26 +24,34 @@ _PATCH = 0.5
 """Stands for the patch release, which is not known: after every minor version, before the next."""
 
 
-def truth(test: ast.expr, python: str) -> bool | None:
-    """Return what a condition is in the image, on Linux and this minor version of Python; None when it cannot be told.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """What the code runs on, always Linux: a minor version of CPython such as ``3.11``, and ``platform.machine()``."""
+
+    python: str
+    machine: str
+
+
+def truth(test: ast.expr, target: Target) -> bool | None:
+    """Return what a condition is in the image; None when it cannot be told.
 
     ``__name__ == "__main__"`` is false: scoring code is imported. So is ``TYPE_CHECKING``.
     """
     match test:
         case ast.BoolOp(op=ast.And(), values=parts):
-            return _all([truth(part, python) for part in parts])
+            return _all([truth(part, target) for part in parts])
         case ast.BoolOp(op=ast.Or(), values=parts):
-            value = _all([_negated(truth(part, python)) for part in parts])
+            value = _all([_negated(truth(part, target)) for part in parts])
             return _negated(value)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return _negated(truth(operand, python))
+            return _negated(truth(operand, target))
         case ast.Compare(left=left, ops=[op], comparators=[right]):
-            return _compare(op, _value(left, python), _value(right, python))
+            return _compare(op, _value(left, target), _value(right, target))
         case ast.Call(func=ast.Attribute(value=subject, attr="startswith"), args=[ast.Constant(value=str(prefix))]):
-            text = _value(subject, python)
+            text = _value(subject, target)
             return text.startswith(prefix) if isinstance(text, str) else None
         case _:
-            value = _value(test, python)
+            value = _value(test, target)
             return None if value is _UNKNOWN else bool(value)
 
 
@@ -76,12 +85,12 @@ def _compare(op: ast.cmpop, left: Any, right: Any) -> bool | None:
         return None
 
 
-def _value(node: ast.expr, python: str) -> Any:
+def _value(node: ast.expr, target: Target) -> Any:
     match node:
         case ast.Constant(value=value):
             return value
         case ast.Tuple(elts=parts) | ast.List(elts=parts):
-            values = tuple(_value(part, python) for part in parts)
+            values = tuple(_value(part, target) for part in parts)
             return _UNKNOWN if _UNKNOWN in values else values
         case ast.Name(id="__name__"):
             return "imported"
@@ -95,14 +104,25 @@ def _value(node: ast.expr, python: str) -> Any:
             return "posix"
         case ast.Call(func=ast.Attribute(value=ast.Name(id="platform"), attr="system"), args=[]):
             return "Linux"
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="platform"), attr="machine"), args=[]):
+            return target.machine
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="platform"), attr="python_implementation"), args=[]):
+            return "CPython"
+        case ast.Attribute(value=ast.Call(func=ast.Attribute(value=ast.Name(id="os"), attr="uname")), attr="machine"):
+            return target.machine
+        case ast.Attribute(value=ast.Attribute(value=ast.Name(id="sys"), attr="implementation"), attr="name"):
+            return "cpython"
+        case ast.Call(func=ast.Attribute(value=subject, attr="lower"), args=[]):
+            text = _value(subject, target)
+            return text.lower() if isinstance(text, str) else _UNKNOWN
         case ast.Attribute(value=ast.Name(id="sys"), attr="version_info"):
-            return (*_version(python), _PATCH)
+            return (*_version(target.python), _PATCH)
         case ast.Subscript(value=ast.Attribute(value=ast.Name(id="sys"), attr="version_info"), slice=part):
-            return _part(_version(python), part)
+            return _part(_version(target.python), part)
         case ast.Attribute(value=ast.Attribute(value=ast.Name(id="sys"), attr="version_info"), attr="major"):
-            return _version(python)[0]
+            return _version(target.python)[0]
         case ast.Attribute(value=ast.Attribute(value=ast.Name(id="sys"), attr="version_info"), attr="minor"):
-            return _version(python)[1]
+            return _version(target.python)[1]
         case _:
             return _UNKNOWN
 

@@ -4,107 +4,232 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 _BY_MODULE: Mapping[str, str] = MappingProxyType(
     {
+        "AppKit": "pyobjc-framework-cocoa",
+        "Bio": "biopython",
         "Crypto": "pycryptodome",
-        "IPython": "ipython",
-        "Levenshtein": "levenshtein",
+        "Cryptodome": "pycryptodomex",
+        "Foundation": "pyobjc-framework-cocoa",
+        "MeCab": "mecab-python3",
         "MySQLdb": "mysqlclient",
+        "OpenGL": "pyopengl",
         "OpenSSL": "pyopenssl",
         "PIL": "pillow",
+        "Stemmer": "pystemmer",
         "Xlib": "python-xlib",
         "absl": "absl-py",
-        "annoy": "annoy",
+        "airflow": "apache-airflow",
         "attr": "attrs",
         "azure.ai.ml": "azure-ai-ml",
+        "azure.appconfiguration": "azure-appconfiguration",
+        "azure.cognitiveservices.speech": "azure-cognitiveservices-speech",
+        "azure.core": "azure-core",
+        "azure.cosmos": "azure-cosmos",
+        "azure.data.tables": "azure-data-tables",
+        "azure.eventgrid": "azure-eventgrid",
+        "azure.eventhub": "azure-eventhub",
+        "azure.functions": "azure-functions",
         "azure.identity": "azure-identity",
+        "azure.keyvault.secrets": "azure-keyvault-secrets",
+        "azure.monitor.opentelemetry": "azure-monitor-opentelemetry",
+        "azure.monitor.opentelemetry.exporter": "azure-monitor-opentelemetry-exporter",
+        "azure.search.documents": "azure-search-documents",
+        "azure.servicebus": "azure-servicebus",
         "azure.storage.blob": "azure-storage-blob",
+        "azure.storage.filedatalake": "azure-storage-file-datalake",
+        "azure.storage.fileshare": "azure-storage-file-share",
+        "azure.storage.queue": "azure-storage-queue",
         "azureml": "azureml-core",
         "azureml.contrib.services": "azureml-contrib-services",
         "azureml.core": "azureml-core",
+        "azureml.dataprep": "azureml-dataprep",
+        "azureml.interpret": "azureml-interpret",
+        "azureml.mlflow": "azureml-mlflow",
+        "azureml.opendatasets": "azureml-opendatasets",
+        "barcode": "python-barcode",
+        "box": "python-box",
         "bs4": "beautifulsoup4",
-        "category_encoders": "category-encoders",
-        "confluent_kafka": "confluent-kafka",
+        "bson": "pymongo",
+        "camelot": "camelot-py",
+        "cassandra": "cassandra-driver",
+        "chinese_calendar": "chinesecalendar",
+        "consul": "python-consul",
         "cv2": "opencv-python-headless",
+        "databricks.sdk": "databricks-sdk",
+        "databricks.sql": "databricks-sql-connector",
         "dateutil": "python-dateutil",
         "decouple": "python-decouple",
+        "delta": "delta-spark",
+        "dns": "dnspython",
         "docx": "python-docx",
         "dotenv": "python-dotenv",
+        "ee": "earthengine-api",
+        "engineio": "python-engineio",
         "faiss": "faiss-cpu",
+        "ffmpeg": "ffmpeg-python",
         "fitz": "pymupdf",
-        "flask_cors": "flask-cors",
+        "geohash": "python-geohash",
+        "gi": "pygobject",
         "git": "gitpython",
         "github": "pygithub",
+        "google.api": "googleapis-common-protos",
+        "google.api_core": "google-api-core",
+        "google.auth": "google-auth",
         "google.cloud.aiplatform": "google-cloud-aiplatform",
         "google.cloud.bigquery": "google-cloud-bigquery",
+        "google.cloud.bigquery_storage": "google-cloud-bigquery-storage",
+        "google.cloud.client": "google-cloud-core",
+        "google.cloud.exceptions": "google-cloud-core",
+        "google.cloud.firestore": "google-cloud-firestore",
+        "google.cloud.logging": "google-cloud-logging",
+        "google.cloud.pubsub": "google-cloud-pubsub",
+        "google.cloud.secretmanager": "google-cloud-secret-manager",
+        "google.cloud.sql.connector": "cloud-sql-python-connector",
         "google.cloud.storage": "google-cloud-storage",
+        "google.cloud.vision": "google-cloud-vision",
+        "google.genai": "google-genai",
+        "google.generativeai": "google-generativeai",
+        "google.oauth2": "google-auth",
         "google.protobuf": "protobuf",
+        "google.resumable_media": "google-resumable-media",
+        "google.rpc": "googleapis-common-protos",
+        "google.type": "googleapis-common-protos",
+        "googleapiclient": "google-api-python-client",
+        "gridfs": "pymongo",
         "grpc": "grpcio",
-        "hdbscan": "hdbscan",
-        "igraph": "python-igraph",
+        "grpc_health": "grpcio-health-checking",
+        "grpc_status": "grpcio-status",
+        "grpc_tools": "grpcio-tools",
+        "haiku": "dm-haiku",
+        "hydra": "hydra-core",
         "imblearn": "imbalanced-learn",
-        "inference_schema": "inference-schema",
+        "impala": "impyla",
         "jose": "python-jose",
         "jwt": "pyjwt",
         "kafka": "kafka-python",
         "ldap": "python-ldap",
-        "lightning": "lightning",
         "llama_cpp": "llama-cpp-python",
         "magic": "python-magic",
-        "markdown": "markdown",
+        "markdown_it": "markdown-it-py",
+        "memcache": "python-memcached",
         "mpl_toolkits": "matplotlib",
-        "msgpack": "msgpack",
+        "mpl_toolkits.basemap": "basemap",
         "multipart": "python-multipart",
+        "mysql.connector": "mysql-connector-python",
         "nacl": "pynacl",
-        "onnxruntime": "onnxruntime",
+        "newspaper": "newspaper3k",
+        "objc": "pyobjc-core",
+        "odf": "odfpy",
+        "opencensus.ext.azure": "opencensus-ext-azure",
+        "opensearchpy": "opensearch-py",
+        "opentelemetry": "opentelemetry-api",
+        "opentelemetry._logs": "opentelemetry-api",
+        "opentelemetry.attributes": "opentelemetry-api",
+        "opentelemetry.baggage": "opentelemetry-api",
+        "opentelemetry.context": "opentelemetry-api",
+        "opentelemetry.exporter.otlp.proto.grpc": "opentelemetry-exporter-otlp-proto-grpc",
+        "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
+        "opentelemetry.metrics": "opentelemetry-api",
+        "opentelemetry.propagate": "opentelemetry-api",
+        "opentelemetry.sdk": "opentelemetry-sdk",
+        "opentelemetry.semconv": "opentelemetry-semantic-conventions",
+        "opentelemetry.trace": "opentelemetry-api",
         "osgeo": "gdal",
-        "pandas_gbq": "pandas-gbq",
+        "paddle": "paddlepaddle",
+        "paho": "paho-mqtt",
+        "past": "future",
+        "pdfminer": "pdfminer-six",
         "pkg_resources": "setuptools",
         "pl_bolts": "lightning-bolts",
-        "posthog": "posthog",
-        "prometheus_client": "prometheus-client",
+        "playhouse": "peewee",
+        "pptx": "python-pptx",
         "psycopg2": "psycopg2-binary",
-        "pydot": "pydot",
+        "pulsar": "pulsar-client",
+        "pyannote.audio": "pyannote-audio",
+        "pyannote.core": "pyannote-core",
         "pylab": "matplotlib",
-        "pyspark": "pyspark",
+        "pynvml": "nvidia-ml-py",
         "pythoncom": "pywin32",
-        "pytorch_lightning": "pytorch-lightning",
+        "pythonjsonlogger": "python-json-logger",
+        "pywintypes": "pywin32",
         "pywt": "pywavelets",
-        "rapidfuzz": "rapidfuzz",
+        "rapidjson": "python-rapidjson",
+        "readability": "readability-lxml",
+        "rest_framework": "djangorestframework",
         "ruamel.yaml": "ruamel-yaml",
-        "scikits": "scikits",
-        "sentence_transformers": "sentence-transformers",
         "serial": "pyserial",
-        "shap": "shap",
+        "skbio": "scikit-bio",
+        "skfuzzy": "scikit-fuzzy",
         "skimage": "scikit-image",
         "sklearn": "scikit-learn",
-        "sklearn_crfsuite": "sklearn-crfsuite",
+        "sklearn_extra": "scikit-learn-extra",
         "sklearnex": "scikit-learn-intelex",
-        "skops": "skops",
+        "skmisc": "scikit-misc",
+        "skmultilearn": "scikit-multilearn",
         "skopt": "scikit-optimize",
+        "sksparse": "scikit-sparse",
+        "sksurv": "scikit-survival",
         "slugify": "python-slugify",
+        "snappy": "python-snappy",
         "snowflake.connector": "snowflake-connector-python",
+        "socketio": "python-socketio",
         "socks": "pysocks",
-        "sentry_sdk": "sentry-sdk",
-        "spacy": "spacy",
-        "tensorflow_hub": "tensorflow-hub",
-        "tensorflow_probability": "tensorflow-probability",
-        "tensorflow_text": "tensorflow-text",
+        "speech_recognition": "speechrecognition",
+        "stomp": "stomp-py",
+        "surprise": "scikit-surprise",
+        "tabula": "tabula-py",
         "tlz": "toolz",
-        "torch": "torch",
-        "typing_extensions": "typing-extensions",
+        "tortoise": "tortoise-orm",
+        "tree": "dm-tree",
         "umap": "umap-learn",
-        "usaddress": "usaddress",
+        "usb": "pyusb",
+        "vertexai": "google-cloud-aiplatform",
+        "vtkmodules": "vtk",
+        "weaviate": "weaviate-client",
         "websocket": "websocket-client",
+        "whisper": "openai-whisper",
+        "whois": "python-whois",
         "win32api": "pywin32",
-        "xgboost": "xgboost",
+        "win32com": "pywin32",
+        "win32con": "pywin32",
+        "win32gui": "pywin32",
         "yaml": "pyyaml",
         "zmq": "pyzmq",
     }
 )
-"""Modules whose distribution has another name, or a dotted part of it."""
+"""Modules whose distribution has another name, and parts of namespaces whose distribution is known."""
+
+_NAMESPACES: Mapping[str, int] = MappingProxyType(
+    {
+        "azure": 2,
+        "backports": 1,
+        "databricks": 1,
+        "google": 1,
+        "google.cloud": 1,
+        "jaraco": 1,
+        "opencensus.ext": 1,
+        "opentelemetry": 1,
+        "opentelemetry.exporter": 1,
+        "opentelemetry.instrumentation": 1,
+        "pyannote": 1,
+        "scikits": 1,
+        "sphinxcontrib": 1,
+        "zope": 1,
+    }
+)
+"""Namespaces many distributions share, each named after its part, and how many further names the part has."""
+
+_BOUNDS: Mapping[str, str] = MappingProxyType({"pkg_resources": "<82"})
+"""Releases of the distribution that still have a module."""
+
+_OTHER_SYSTEMS: Mapping[str, str] = MappingProxyType(
+    {"pywin32": "Windows", "pyobjc-core": "macOS", "pyobjc-framework-cocoa": "macOS"}
+)
+"""Distributions that no Linux can have."""
 
 _ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -115,59 +240,12 @@ _ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tensorflow": ("tensorflow-cpu",),
         "xgboost": ("xgboost-cpu",),
         "magic": ("python-magic-bin",),
-        "igraph": ("igraph",),
+        "igraph": ("python-igraph",),
     }
 )
 """Other distributions of the same module, to be looked for in the training environment."""
 
-_MOVED: Mapping[str, str] = MappingProxyType(
-    {
-        "keras.layers.core": "keras.layers",
-        "numpy.testing.decorators": "numpy.testing",
-        "numpy.testing.nosetester": "numpy.testing",
-        "numpy.testing.utils": "numpy.testing",
-        "pandas.compat.numpy.function": "pandas",
-        "pandas.io.json.json_normalize": "pandas.json_normalize",
-        "pandas.tools.plotting": "pandas.plotting",
-        "pandas.util.testing": "pandas.testing",
-        "scipy.misc": "scipy.datasets, scipy.special, or imageio for images",
-        "scipy.stats.stats": "scipy.stats",
-        "sklearn.cross_validation": "sklearn.model_selection",
-        "sklearn.datasets.base": "sklearn.datasets",
-        "sklearn.datasets.samples_generator": "sklearn.datasets",
-        "sklearn.decomposition.pca": "sklearn.decomposition",
-        "sklearn.ensemble.bagging": "sklearn.ensemble",
-        "sklearn.ensemble.forest": "sklearn.ensemble",
-        "sklearn.ensemble.gradient_boosting": "sklearn.ensemble",
-        "sklearn.ensemble.weight_boosting": "sklearn.ensemble",
-        "sklearn.externals": "joblib or six as packages of their own",
-        "sklearn.externals.joblib": "joblib, a package of its own",
-        "sklearn.externals.six": "six, a package of its own",
-        "sklearn.feature_extraction.stop_words": "sklearn.feature_extraction.text.ENGLISH_STOP_WORDS",
-        "sklearn.grid_search": "sklearn.model_selection",
-        "sklearn.learning_curve": "sklearn.model_selection",
-        "sklearn.linear_model.base": "sklearn.linear_model",
-        "sklearn.linear_model.logistic": "sklearn.linear_model",
-        "sklearn.metrics.classification": "sklearn.metrics",
-        "sklearn.metrics.ranking": "sklearn.metrics",
-        "sklearn.metrics.regression": "sklearn.metrics",
-        "sklearn.metrics.scorer": "sklearn.metrics",
-        "sklearn.mixture.gmm": "sklearn.mixture.GaussianMixture",
-        "sklearn.neighbors.base": "sklearn.neighbors",
-        "sklearn.neighbors.kde": "sklearn.neighbors",
-        "sklearn.neighbors.unsupervised": "sklearn.neighbors",
-        "sklearn.neural_network.multilayer_perceptron": "sklearn.neural_network",
-        "sklearn.preprocessing.data": "sklearn.preprocessing",
-        "sklearn.preprocessing.imputation": "sklearn.impute",
-        "sklearn.preprocessing.label": "sklearn.preprocessing",
-        "sklearn.svm.classes": "sklearn.svm",
-        "sklearn.tree.tree": "sklearn.tree",
-        "sklearn.utils.testing": "numpy.testing, or sklearn.utils._testing in tests",
-        "tensorflow.contrib": "tensorflow_addons or tf_slim, packages of their own",
-    }
-)
-"""Modules that a later release of their distribution moved or took away."""
-
+_API_VERSION = re.compile(r"_v[0-9]+[a-z0-9]*\Z")
 _PIN = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:===?|@)\s*(\S+)")
 
 
@@ -176,29 +254,52 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def likely_distribution(module: str) -> str:
-    """Return the distribution a module most likely comes from; the longest known part of its name decides."""
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """A distribution that most likely brings a module."""
+
+    name: str
+    is_guess: bool = False
+    """True when its name only follows from how the others of a namespace are called: anyone may have taken it."""
+
+
+def likely_distribution(module: str) -> Likely | None:
+    """Return the distribution a module most likely comes from; None for a bare namespace, which none brings.
+
+    The longest known part of its name decides. The name of a class or function may stand at the end.
+    """
     name = module
     while name:
-        if name in _BY_MODULE:
-            return _BY_MODULE[name]
+        if name in _BY_MODULE and (name == module or name not in _NAMESPACES):
+            return Likely(_BY_MODULE[name])
+        if name in _NAMESPACES:
+            return _in_namespace(module, name)
         name = name.rpartition(".")[0]
-    return normalised(module.partition(".")[0])
+    return Likely(normalised(module.partition(".")[0]))
+
+
+def _in_namespace(module: str, namespace: str) -> Likely | None:
+    parts: list[str] = []
+    for part in module.removeprefix(namespace).strip(".").split(".")[: _NAMESPACES[namespace]]:
+        if not part or not part.islower():
+            break
+        parts.append(_API_VERSION.sub("", part))
+    return Likely(normalised("-".join([namespace, *parts])), is_guess=True) if parts else None
+
+
+def bound_of(module: str) -> str:
+    """Return which releases of its distribution have a module, as a version specifier; empty when all have."""
+    return _BOUNDS.get(module.partition(".")[0], "")
+
+
+def system_of(distribution: str) -> str | None:
+    """Name the system other than Linux that a distribution is for."""
+    return _OTHER_SYSTEMS.get(distribution)
 
 
 def other_distributions(module: str) -> tuple[str, ...]:
     """Return further distributions that bring the same module."""
     return _ALSO.get(module.partition(".")[0], ())
-
-
-def moved_to(module: str) -> str | None:
-    """Tell where a module went that its distribution no longer has; None when that is not known."""
-    name = module
-    while name:
-        if name in _MOVED:
-            return _MOVED[name]
-        name = name.rpartition(".")[0]
-    return None
 
 
 def read_freeze(lines: Iterable[str]) -> dict[str, str]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from builder.check import stdlib
 from builder.check.distributions import (
+    bound_of,
     likely_distribution,
-    moved_to,
     normalised,
     other_distributions,
     read_freeze,
+    system_of,
 )
+from builder.check.moved_names import moved_to
+from builder.check.resolution import Resolution
 from builder.check.subject import Subject
 
 _MOST_FOLDERS = 2_000
@@ -42,16 +46,19 @@ class Advisor:
         self._python = subject.bundle.environment.python
         self._freeze: dict[str, str] | None = None
 
-    def advise(self, module: str, failed: str, distributions: frozenset[str]) -> Advice:
-        """Say what a module is and what to do; ``failed`` is the part of its name that is nowhere.
-
-        ``distributions`` have what stands above that part.
-        """
+    def advise(self, module: str, resolution: Resolution, name: str | None = None) -> Advice:
+        """Say what a module is and what to do; ``name`` is the first one that is taken of it."""
+        failed = resolution.failed or module
         top = failed.partition(".")[0]
         if own := self._in_tree(module, failed) or self._of_another_python(failed):
             return own
-        if distributions:
-            return self._gone(failed, distributions)
+        wanted = f"{module}.{name}" if name else module
+        if resolution.distributions:
+            return self._gone(wanted, failed, resolution)
+        if moved := stdlib.moved_name(failed, self._python):
+            return Advice(
+                message=f"the standard library's {failed} was removed in Python 3.{moved[0]}", remedy=f"use {moved[1]}"
+            )
         if stdlib.is_stdlib(top, self._python):
             return self._not_in_base(failed)
         if reason := stdlib.whereabouts(top, self._python):
@@ -60,7 +67,12 @@ class Advisor:
             if "with Python" in reason or "in Python" in reason:
                 remedy += ", or serve with a Python that has it"
             return Advice(message=f"the standard library's {top} {reason}", remedy=remedy)
-        return self._not_locked(module, failed)
+        return self._not_locked(wanted, failed)
+
+    def advise_any(self, modules: Sequence[str]) -> str:
+        """Say how to get any of these modules: the one of the training environment, or the first."""
+        names = [likely.name for module in modules if (likely := likely_distribution(module))]
+        return self._add(next((name for name in names if name in self._frozen()), names[0]))
 
     def is_certain(self, module: str) -> bool:
         """Tell whether a module is missing whatever distributions are locked."""
@@ -102,20 +114,23 @@ class Advisor:
                 )
         return None
 
-    def _gone(self, failed: str, distributions: frozenset[str]) -> Advice:
+    def _gone(self, wanted: str, failed: str, resolution: Resolution) -> Advice:
+        distributions = resolution.distributions
         versions = self._versions()
-        names = ", ".join(f"{name} {versions.get(name, '')}".strip() for name in sorted(distributions))
+        names = [f"{name} {versions.get(name, '')}".strip() for name in sorted(distributions)]
+        fact = f"{names[0]} has no {failed}" if len(names) == 1 else f"none of {', '.join(names)} has {failed}"
         if other := moved_to(failed):
-            return Advice(message=f"{names} has no {failed}", remedy=f"use {other}")
+            return Advice(message=fact, remedy=f"use {other}")
+        likely = likely_distribution(wanted)
+        # What brings the whole name is told by its first part, unless it is known to differ from what brings that.
+        if likely and likely != likely_distribution(failed.rpartition(".")[0]) and likely.name not in versions:
+            return Advice(message=fact, remedy=self._add(likely.name, guessed_for=wanted if likely.is_guess else ""))
+        if resolution.is_namespace:
+            remedy = f"correct the name, or add what brings {failed} to {requirements_name(self._subject)}"
+            return Advice(message=fact, remedy=remedy)
         advice = [self._pin(name) for name in sorted(distributions) if name in self._frozen()]
         trained = f"; the training environment has {', '.join(advice)}" if advice else ""
-        likely = likely_distribution(failed)
-        if likely not in distributions and "." in failed and likely != normalised(failed.partition(".")[0]):
-            return Advice(message=f"{names} has no {failed}", remedy=self._add(likely))
-        return Advice(
-            message=f"{names} has no {failed}",
-            remedy=f"correct the name, or lock a version that has the module{trained}",
-        )
+        return Advice(message=fact, remedy=f"correct the name, or lock a version that has the module{trained}")
 
     def _not_in_base(self, failed: str) -> Advice:
         base = self._subject.bundle.environment.base
@@ -129,23 +144,34 @@ class Advisor:
             remedy = f"take the import out, or add {package} to environment.system_packages"
         return Advice(message=f"base {base} does not have the standard library's {top}", remedy=remedy)
 
-    def _not_locked(self, module: str, failed: str) -> Advice:
-        likely = likely_distribution(module)
+    def _not_locked(self, wanted: str, failed: str) -> Advice:
+        likely = likely_distribution(wanted)
         above = failed.rpartition(".")[0]
-        if above and likely == normalised(failed.partition(".")[0]):
+        if above and likely and likely.name == normalised(failed.partition(".")[0]):
             # What stands above is there, and no distribution brings it: it is the bundle's own.
             return Advice(
                 message=f"the bundle's {above} has no {failed}", remedy="correct the name, or write the module"
             )
-        for name in (likely, *other_distributions(module)):
-            if name in self._frozen():
-                likely = name
-                break
-        return Advice(message=f"nothing in the image provides {failed}", remedy=self._add(likely))
+        fact = f"nothing in the image provides {failed}"
+        if likely is None:
+            remedy = f"add the distribution that brings what is used of {wanted} to {requirements_name(self._subject)}"
+            return Advice(message=fact, remedy=remedy)
+        if system := system_of(likely.name):
+            return Advice(message=f"{failed} exists only on {system}", remedy="take the import out")
+        name = next((name for name in (likely.name, *other_distributions(wanted)) if name in self._frozen()), "")
+        bound = bound_of(wanted)
+        if not name or bound:
+            guessed_for = wanted if likely.is_guess else ""
+            return Advice(message=fact, remedy=self._add(f"{likely.name}{bound}", guessed_for=guessed_for))
+        return Advice(message=fact, remedy=self._add(name))
 
-    def _add(self, name: str) -> str:
-        trained = " (that is in the training environment)" if name in self._frozen() else ""
-        return f"add {self._pin(name)} to {requirements_name(self._subject)}{trained}, then run `kiln lock`"
+    def _add(self, name: str, *, guessed_for: str = "") -> str:
+        """``guessed_for`` is the module whose distribution's name is only a guess."""
+        file = requirements_name(self._subject)
+        if name in self._frozen():
+            return f"add {self._pin(name)} to {file} (that is in the training environment), then run `kiln lock`"
+        guess = f", if that is what brings {guessed_for}: the name is a guess, and anyone may have taken it;"
+        return f"add {name} to {file}{guess if guessed_for else ','} then run `kiln lock`"
 
     def _pin(self, name: str) -> str:
         version = self._frozen().get(name)

@@ -11,17 +11,19 @@ from builder.check.distributions import likely_distribution
 from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.import_advice import Advisor, requirements_name
 from builder.check.import_graph import ImportGraph, Missing, Spot, follow_imports
-from builder.check.places import requirement_place
+from builder.check.places import required_names, requirement_place
 from builder.check.reached import is_model_readable, named_by_model, required_by
 from builder.check.resolution import Origin, Resolver
 from builder.check.subject import Subject
+from builder.check.walk.state import EngineUse
 from builder.check.wheel_index import WheelIndex, index_wheels
 
 MISSING_IMPORT = Rule(
     id="KILN101",
     name="missing-import",
     level=Level.ERROR,
-    summary="The scoring code imports a module that is not in the image.",
+    summary="The scoring code imports a module that is not in the image, or calls what imports one: "
+    "pandas.read_parquet without pyarrow.",
     why="The service raises ModuleNotFoundError: at its start, or at the first request that comes by the import.",
     remedy="Add the distribution that brings the module to the requirements, and lock again.",
 )
@@ -132,20 +134,21 @@ def find_imports(subject: Subject) -> Iterable[Finding]:
     wheels = index_wheels(subject)
     graph, resolver = follow_imports(subject, wheels)
     advisor = Advisor(subject)
-    live = graph.live_functions()
+    reach = _Reach(graph)
     for missing in graph.missing:
         if missing.resolution.origin is Origin.UNKNOWN and not advisor.is_certain(missing.module):
             continue
-        if missing.spot.context.guards and stdlib.is_of_python_2(missing.module):
+        if missing.spot.context.guards and _is_of_another_python(missing.module, subject):
             continue
-        yield _missing(missing, graph, advisor, is_live=_is_live(missing.spot, live))
+        yield _missing(missing, graph, advisor, reach)
+    yield from _engines(graph, advisor)
     for unbound in graph.unbound:
         yield Finding(
             rule=MISSING_NAME,
             place=_place(unbound.spot),
             message=f"{unbound.file} has no {unbound.name}",
             remedy=f"define {unbound.name} in {unbound.file}, or correct the import",
-            level=_lowered(unbound.spot, is_live=_is_live(unbound.spot, live)),
+            level=reach.lowered(unbound.spot),
         )
     for spot in graph.beyond:
         yield Finding(
@@ -153,7 +156,7 @@ def find_imports(subject: Subject) -> Iterable[Finding]:
             place=_place(spot),
             message="the relative import leads above the outermost package",
             remedy=f"import by absolute name: {_folders(resolver.roots)} on the import path",
-            level=_lowered(spot, is_live=_is_live(spot, live)),
+            level=reach.lowered(spot),
         )
     target = subject.bundle.environment.python
     own = f"3.{sys.version_info.minor}"
@@ -189,22 +192,24 @@ def reached_distributions(subject: Subject, wheels: Mapping[str, WheelIndex]) ->
     return _reached(subject, follow_imports(subject, wheels)[0], wheels)
 
 
-def _missing(missing: Missing, graph: ImportGraph, advisor: Advisor, *, is_live: bool) -> Finding:
+def _missing(missing: Missing, graph: ImportGraph, advisor: Advisor, reach: _Reach) -> Finding:
     spot = missing.spot
     failed = missing.resolution.failed or missing.module
-    advice = advisor.advise(missing.module, failed, missing.resolution.distributions)
+    advice = advisor.advise(missing.module, missing.resolution, missing.name)
     message, remedy = advice.message, advice.remedy
     rule = OUTSIDE_SOURCES if advice.is_own else MISSING_IMPORT
-    level = _lowered(spot, is_live=is_live)
+    level = reach.lowered(spot)
     if level is None and graph.has_unknown_path and "." not in failed and rule is MISSING_IMPORT:
         level = Level.WARNING
         remedy += "; or it is found through a change of sys.path that could not be followed"
     if spot.context.guards:
         message += ", and the code goes on without it"
-    elif not is_live:
+    elif not reach.is_live(spot):
         message += f", and nothing seems to call {spot.context.function}()"
     elif spot.context.is_conditional:
         message += ", and it is imported under a condition that cannot be told here"
+    elif not reach.is_sure(spot):
+        message += f", and {spot.path} is imported under a condition"
     elif spot.context.function:
         message += f"; {spot.context.function}() fails when it is called"
     return Finding(
@@ -216,14 +221,62 @@ def _missing(missing: Missing, graph: ImportGraph, advisor: Advisor, *, is_live:
     )
 
 
-def _lowered(spot: Spot, *, is_live: bool) -> Level | None:
-    if spot.context.guards:
-        return Level.NOTE
-    return Level.WARNING if spot.context.is_conditional or not is_live else None
+def _engines(graph: ImportGraph, advisor: Advisor) -> Iterator[Finding]:
+    """Report each module that is needed once, at the call that needs it most surely."""
+    told: set[tuple[str, ...]] = set()
+    for use in sorted(graph.engines, key=lambda use: (_doubts(use), use.module, use.line, use.column)):
+        if use.modules in told:
+            continue
+        told.add(use.modules)
+        message = f"{use.call} needs {' or '.join(use.modules)}, which is not in the image"
+        level = (None, Level.WARNING, Level.NOTE)[_doubts(use)]
+        if use.is_guarded:
+            message += ", and the code goes on without it"
+        elif not use.is_sure:
+            message += f", if it is {use.library}'s"
+        elif not use.is_certain:
+            message += ", and it is called under a condition that cannot be told here"
+        yield Finding(
+            rule=MISSING_IMPORT if level is None else CONDITIONAL_IMPORT,
+            place=Place(path=use.module, line=use.line, column=use.column),
+            message=message,
+            remedy=advisor.advise_any(use.modules),
+            level=level,
+        )
 
 
-def _is_live(spot: Spot, live: set[str]) -> bool:
-    return spot.context.function is None or spot.context.function in live
+def _doubts(use: EngineUse) -> int:
+    if use.is_guarded:
+        return 2
+    return 0 if use.is_sure and use.is_certain else 1
+
+
+def _is_of_another_python(module: str, subject: Subject) -> bool:
+    """Tell whether code that also runs on other versions of Python imports this where it can."""
+    return stdlib.is_of_python_2(module) or stdlib.moved_name(module, subject.bundle.environment.python) is not None
+
+
+class _Reach:
+    """What of the code is sure to run."""
+
+    def __init__(self, graph: ImportGraph) -> None:
+        self._live = graph.live_functions()
+        self._sure = graph.sure_files(self._live)
+
+    def lowered(self, spot: Spot) -> Level | None:
+        """Return the level of what fails there, where it is not the rule's own."""
+        if spot.context.guards:
+            return Level.NOTE
+        is_sure = self.is_live(spot) and self.is_sure(spot) and not spot.context.is_conditional
+        return None if is_sure else Level.WARNING
+
+    def is_live(self, spot: Spot) -> bool:
+        """Tell whether something may call the function a statement stands in."""
+        return spot.context.function is None or spot.context.function in self._live
+
+    def is_sure(self, spot: Spot) -> bool:
+        """Tell whether the file a statement stands in is imported on every way."""
+        return spot.path in self._sure
 
 
 def _place(spot: Spot) -> Place:
@@ -259,7 +312,8 @@ def _runtime_needs(subject: Subject, resolver: Resolver) -> Iterator[Finding]:
         needs = ("sklearn", "numpy", "skops")
     for module in needs:
         if resolver.resolve(module).origin is Origin.NOTHING:
-            name = likely_distribution(module)
+            likely = likely_distribution(module)
+            name = likely.name if likely else module
             yield Finding(
                 rule=RUNTIME_NEED,
                 place=requirement_place(subject),
@@ -277,12 +331,14 @@ def _unreached(subject: Subject, graph: ImportGraph, wheels: Mapping[str, WheelI
     if not wheels or graph.broken or graph.has_unknown_path or not is_model_readable(subject):
         return
     left = set(wheels) - _reached(subject, graph, wheels)
-    brought = required_by(left, subject, wheels)
+    brought = required_by(wheels, subject, wheels)
+    listed = required_names(subject)
     for name in sorted(left):
         by = sorted(other for other in left if other != name and name in brought[other])
         if any(name not in brought or other not in brought[name] for other in by):
             continue  # it goes when what requires it goes
-        others = sorted(brought[name] & left - {name})
+        staying = set().union(*(brought[other] for other in listed - {name} if other in brought))
+        others = sorted((brought[name] & left) - staying - {name})
         also = f"; with it go {', '.join(others)}" if others else ""
         yield Finding(
             rule=UNREACHED,

@@ -5,15 +5,21 @@ from __future__ import annotations
 import ast
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from builder.check.conditions import truth
+from builder.check import availability
+from builder.check.conditions import Target, truth
+from builder.check.constants import Constants, Texts
+from builder.check.handlers import catches_import_error, gives_up, last_name, suppresses_import_error
 from builder.check.trees import parse_source
 
-_CATCHES_IMPORT_ERROR = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+_ASKED = 0
+"""Stands among the guards for a condition that asks whether the module is there; tries are counted from 1."""
 _PLAIN_DECORATORS = frozenset({"lru_cache", "cache", "wraps", "no_type_check", "overload", "contextmanager"})
+_LEAVES = (ast.Return, ast.Continue, ast.Break)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -29,6 +35,8 @@ class Context:
     """The ``try`` blocks around it that go on when an import fails."""
     instead_of: tuple[int, ...] = ()
     """The ``try`` blocks in whose ``except ImportError`` it stands: it runs only when an import there failed."""
+    there: frozenset[str] = frozenset()
+    """Modules that are there when it runs: the code has asked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,12 +82,12 @@ class ModuleReading:
     """True when it may have other names too: ``from … import *``, ``__getattr__``, ``globals()``."""
 
 
-def read_module(source: bytes, *, path: str, python: str) -> ModuleReading:
-    """Read a module written for a minor version of Python such as ``3.11``.
+def read_module(source: bytes, *, path: str, target: Target) -> ModuleReading:
+    """Read a module written for a minor version of Python.
 
     A module that is no Python of that version is a SyntaxError, one that cannot be read at all a ValueError.
     """
-    minor = min(int(python.partition(".")[2]), sys.version_info.minor)
+    minor = min(int(target.python.partition(".")[2]), sys.version_info.minor)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -87,7 +95,7 @@ def read_module(source: bytes, *, path: str, python: str) -> ModuleReading:
                 tree = parse_source(source)
             else:
                 tree = ast.parse(source, filename=path, feature_version=(3, minor))
-        reader = _Reader(python)
+        reader = _Reader(tree, target, asks=any(word in source for word in availability.WORDS))
         reader.visit(tree)
     except (RecursionError, MemoryError) as error:
         raise ValueError("it is nested too deeply") from error
@@ -97,12 +105,22 @@ def read_module(source: bytes, *, path: str, python: str) -> ModuleReading:
 class _Reader(ast.NodeVisitor):
     """Walks a module in order, knowing at each statement when it would be executed."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, tree: ast.Module, target: Target, *, asks: bool) -> None:
         self.reading = ModuleReading()
-        self._python = python
+        self._tree = tree
+        self._target = target
+        self._asks = asks
         self._context = Context()
         self._tries = 0
         self._in_class = 0
+
+    @cached_property
+    def _constants(self) -> Constants:
+        return Constants(self._tree)
+
+    def visit_Module(self, node: ast.Module) -> None:
+        """Run from the first statement to the last."""
+        self._visit_all(node.body)
 
     def visit_Import(self, node: ast.Import) -> None:
         """Note each module."""
@@ -123,14 +141,25 @@ class _Reader(ast.NodeVisitor):
 
     def visit_If(self, node: ast.If) -> None:
         """Leave out a branch that is never taken where the module runs."""
-        self.visit(node.test)
-        value = truth(node.test, self._python)
-        if value is not False:
-            with self._within(is_conditional=value is None):
-                self._visit_all(node.body)
-        if value is not True:
-            with self._within(is_conditional=value is None):
-                self._visit_all(node.orelse)
+        self._visit_branches(node.test, node.body, node.orelse)
+
+    def visit_IfExp(self, node: ast.IfExp) -> None:
+        """As any other condition."""
+        self._visit_branches(node.test, [node.body], [node.orelse])
+
+    def _visit_branches(self, test: ast.expr, body: Sequence[ast.AST], orelse: Sequence[ast.AST]) -> None:
+        self.visit(test)
+        value = truth(test, self._target)
+        for answer, nodes in ((True, body), (False, orelse)):
+            if value is not (not answer):
+                with self._within(is_conditional=value is None, there=self._told_by(test, answer=answer)):
+                    self._visit_all(nodes)
+
+    def _told_by(self, test: ast.expr, *, answer: bool) -> frozenset[str]:
+        """Return the modules that are there when a condition is true, or false."""
+        if not self._asks:
+            return frozenset()
+        return availability.modules_there(test, self._constants, answer=answer)
 
     def visit_Match(self, node: ast.Match) -> None:
         """Take every case for possible."""
@@ -148,10 +177,10 @@ class _Reader(ast.NodeVisitor):
         self._visit_try(node)
 
     def _visit_try(self, node: ast.Try | ast.TryStar) -> None:
-        catching = [handler for handler in node.handlers if _catches(handler.type)]
+        catching = [handler for handler in node.handlers if catches_import_error(handler.type)]
         self._tries += 1
         number = self._tries
-        goes_on = bool(catching) and not any(_gives_up(handler.body) for handler in catching)
+        goes_on = bool(catching) and not any(gives_up(handler.body) for handler in catching)
         guards = (*self._context.guards, number) if goes_on else self._context.guards
         with self._within(guards=guards):
             self._visit_all(node.body)
@@ -170,7 +199,7 @@ class _Reader(ast.NodeVisitor):
         guards = self._context.guards
         for item in node.items:
             self.visit(item)
-            if _suppresses(item.context_expr):
+            if suppresses_import_error(item.context_expr):
                 self._tries += 1
                 guards = (*guards, self._tries)
         with self._within(guards=guards):
@@ -189,7 +218,7 @@ class _Reader(ast.NodeVisitor):
         if node.name == "__getattr__" and self._context.function is None and not self._in_class:
             self.reading.binds_more = True
         self._visit_all([*node.decorator_list, node.args, *([node.returns] if node.returns else [])])
-        if any(_name(one) not in _PLAIN_DECORATORS for one in node.decorator_list):
+        if any(last_name(one) not in _PLAIN_DECORATORS for one in node.decorator_list):
             self._mention(node.name)  # whatever decorates it may call it
         outer = self._context.function
         # Whoever holds an object may call its methods; that cannot be followed by names.
@@ -253,7 +282,7 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         """Know imports that are calls, and changes of ``sys.path``."""
-        match _name(node.func):
+        match last_name(node.func):
             case "import_module" | "__import__" as name:
                 self._note_call(node, name)
             case "globals" | "setattr" if self._context.function is None:
@@ -271,19 +300,33 @@ class _Reader(ast.NodeVisitor):
 
     def _note_call(self, node: ast.Call, name: str) -> None:
         argument = node.args[0] if node.args else _keyword(node, "name")
-        if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
-            if argument is not None:
-                self._note_computed(node, name, argument)
+        if argument is None:
             return
-        module = argument.value.lstrip(".")
-        up = len(argument.value) - len(module)
-        if up and name == "import_module":
-            package = node.args[1] if len(node.args) > 1 else _keyword(node, "package")
-            if isinstance(package, ast.Constant) and isinstance(package.value, str):
-                module, up = _beside(package.value, module, up)
-            elif package is not None and not _is_own_name(package):
-                self._note_computed(node, name, argument)
-                return
+        texts = self._texts(argument)
+        package: str | None = None
+        if name == "import_module" and texts and any(text.startswith(".") for text in texts.values):
+            given = node.args[1] if len(node.args) > 1 else _keyword(node, "package")
+            if given is not None and not _is_own_name(given):
+                parents = self._texts(given)
+                texts = texts if parents and len(parents.values) == 1 else None
+                package = parents.values[0] if parents else None
+        if texts is None:
+            self._note_computed(node, name, argument)
+            return
+        with self._within(is_conditional=not texts.is_each):
+            for text in texts.values:
+                self._note_text(node, text, package)
+
+    def _texts(self, node: ast.expr) -> Texts | None:
+        if isinstance(node, ast.Constant):
+            return Texts((node.value,)) if isinstance(node.value, str) else None
+        return self._constants.texts(node)
+
+    def _note_text(self, node: ast.Call, text: str, package: str | None) -> None:
+        module = text.lstrip(".")
+        up = len(text) - len(module)
+        if up and package is not None:
+            module, up = _beside(package, module, up)
         if module and all(part.isidentifier() for part in module.split(".")):
             self._note(node, module, up=up, is_call=True)
 
@@ -313,6 +356,9 @@ class _Reader(ast.NodeVisitor):
     def _note(
         self, node: ast.stmt | ast.expr, module: str, *, names: tuple[str, ...] = (), up: int = 0, is_call: bool = False
     ) -> None:
+        context = self._context
+        if any(f"{module}.".startswith(f"{one}.") or one.startswith(f"{module}.") for one in context.there):
+            context = replace(context, guards=(*context.guards, _ASKED))
         self.reading.imports.append(
             Import(
                 module=module,
@@ -320,7 +366,7 @@ class _Reader(ast.NodeVisitor):
                 up=up,
                 line=node.lineno,
                 column=node.col_offset + 1,
-                context=self._context,
+                context=context,
                 is_call=is_call,
             )
         )
@@ -333,8 +379,15 @@ class _Reader(ast.NodeVisitor):
         self.reading.mentions.setdefault(self._context.function, set()).add(name)
 
     def _visit_all(self, nodes: Iterable[ast.AST]) -> None:
+        there: frozenset[str] = frozenset()
         for node in nodes:
-            self.visit(node)
+            if there:
+                with self._within(there=there):
+                    self.visit(node)
+            else:
+                self.visit(node)
+            if isinstance(node, ast.If) and isinstance(node.body[-1], _LEAVES):
+                there |= self._told_by(node.test, answer=False)
 
     @contextmanager
     def _within(
@@ -344,6 +397,7 @@ class _Reader(ast.NodeVisitor):
         is_conditional: bool = False,
         guards: tuple[int, ...] | None = None,
         instead_of: tuple[int, ...] | None = None,
+        there: frozenset[str] = frozenset(),
     ) -> Iterator[None]:
         before = self._context
         self._context = replace(
@@ -352,52 +406,12 @@ class _Reader(ast.NodeVisitor):
             is_conditional=before.is_conditional or is_conditional,
             guards=before.guards if guards is None else guards,
             instead_of=before.instead_of if instead_of is None else instead_of,
+            there=before.there | there,
         )
         try:
             yield
         finally:
             self._context = before
-
-
-def _catches(kind: ast.expr | None) -> bool:
-    match kind:
-        case None:
-            return True
-        case ast.Tuple(elts=parts):
-            return any(_catches(part) for part in parts)
-        case _:
-            return _name(kind) in _CATCHES_IMPORT_ERROR
-
-
-def _suppresses(call: ast.expr) -> bool:
-    return isinstance(call, ast.Call) and _name(call.func) == "suppress" and any(_catches(one) for one in call.args)
-
-
-def _gives_up(body: list[ast.stmt]) -> bool:
-    """Tell whether a handler ends in an error of its own, so that the import is needed after all."""
-    last = body[-1]
-    if isinstance(last, ast.Raise):
-        return True
-    return (
-        isinstance(last, ast.Expr)
-        and isinstance(last.value, ast.Call)
-        and _name(last.value.func)
-        in {
-            "exit",
-            "_exit",
-            "abort",
-        }
-    )
-
-
-def _name(node: ast.expr) -> str:
-    match node:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name
-        case ast.Call(func=func):
-            return _name(func)
-        case _:
-            return ""
 
 
 def _keyword(node: ast.Call, name: str) -> ast.expr | None:
@@ -424,4 +438,4 @@ def _unsliced(node: ast.expr) -> ast.expr:
 
 
 def _is_sys_path(node: ast.expr) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr == "path" and _name(node.value) == "sys"
+    return isinstance(node, ast.Attribute) and node.attr == "path" and last_name(node.value) == "sys"

@@ -48,6 +48,11 @@ def requirement_place(subject: Subject, name: str | None = None) -> Place:
     return yaml_place(subject.bundle.root, "environment", "requirements")
 
 
+def required_names(subject: Subject) -> set[str]:
+    """Return the normalised names of the distributions the bundle itself lists."""
+    return {normalised(found[1]) for line in subject.bundle.environment.requirements if (found := _NAME.match(line))}
+
+
 @lru_cache(maxsize=4)
 def _read(path: Path, _stamp: tuple[int, int]) -> Document:
     from builder.bundle.yaml_document import read_document  # noqa: PLC0415 - only to place a finding

@@ -41,6 +41,10 @@ _MAGIC = re.compile(rb"sys\s*\.\s*modules|from sys import|__path__|meta_path")
 """A package that does this may have modules its files do not show."""
 
 
+_BINDS_MORE = re.compile(rb"import \*|globals\(|setattr\(")
+"""A module that does this may have names its text does not show."""
+
+
 class Origin(StrEnum):
     """What a module belongs to."""
 
@@ -62,7 +66,8 @@ class Resolution:
     distributions: frozenset[str] = frozenset()
     failed: str | None = None
     is_namespace: bool = False
-    """True for a package without ``__init__``: it has nothing but its modules."""
+    """True for a package without ``__init__``, which has nothing but its modules; of what was not found, when what
+    stands above it is one."""
 
 
 class Resolver:
@@ -188,7 +193,10 @@ class Resolver:
             if any(above in self._wheels[name].extensions for name in names) or self._is_magic(above):
                 return Resolution(origin=Origin.WHEEL, distributions=frozenset(names))
             return Resolution(
-                origin=Origin.NOTHING, distributions=frozenset(names), failed=".".join(parts[: number + 1])
+                origin=Origin.NOTHING,
+                distributions=frozenset(names),
+                failed=".".join(parts[: number + 1]),
+                is_namespace=not any(above in self._wheels[name].modules for name in names),
             )
         return Resolution(origin=Origin.NOTHING, failed=parts[0])
 
@@ -203,6 +211,18 @@ class Resolver:
                     return True
             module = module.rpartition(".")[0]
         return False
+
+    def lacks(self, module: str, name: str) -> bool:
+        """Tell whether a module of a wheel surely has no such name: its text has no such word, nor makes any names."""
+        sources = [
+            module_source(self._subject.wheels[wheel], module)
+            for wheel, index in self._wheels.items()
+            if module in index.modules and wheel in self._subject.wheels
+        ]
+        word = re.compile(rb"\b%s\b" % re.escape(name).encode())
+        return bool(sources) and not any(
+            source is None or word.search(source) or _BINDS_MORE.search(source) for source in sources
+        )
 
     def _wheels_with(self, top: str) -> bool:
         return any(top in index.top_level for index in self._wheels.values())

@@ -100,6 +100,38 @@ _INSTEAD: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_ABSTRACT = _words(
+    """
+    AsyncGenerator AsyncIterable AsyncIterator Awaitable ByteString Callable Collection Container Coroutine Generator
+    Hashable ItemsView Iterable Iterator KeysView Mapping MappingView MutableMapping MutableSequence MutableSet
+    Reversible Sequence Set Sized ValuesView
+    """
+)
+
+_MOVED: Mapping[str, tuple[int, str]] = MappingProxyType(
+    {
+        **{f"collections.{name}": (10, f"collections.abc.{name}") for name in _ABSTRACT},
+        **{f"ast.{name}": (14, "ast.Constant") for name in ("Bytes", "Ellipsis", "NameConstant", "Num", "Str")},
+        "asyncio.coroutine": (11, "async def"),
+        "base64.decodestring": (9, "base64.decodebytes"),
+        "base64.encodestring": (9, "base64.encodebytes"),
+        "cgi.escape": (8, "html.escape"),
+        "configparser.SafeConfigParser": (12, "configparser.ConfigParser"),
+        "fractions.gcd": (9, "math.gcd"),
+        "importlib.find_loader": (12, "importlib.util.find_spec"),
+        "inspect.formatargspec": (11, "inspect.signature"),
+        "inspect.getargspec": (11, "inspect.getfullargspec"),
+        "locale.format": (12, "locale.format_string"),
+        "pkgutil.find_loader": (14, "importlib.util.find_spec"),
+        "pkgutil.get_loader": (14, "importlib.util.find_spec"),
+        "platform.dist": (8, "the package distro"),
+        "platform.linux_distribution": (8, "the package distro"),
+        "ssl.wrap_socket": (12, "ssl.SSLContext.wrap_socket"),
+        "time.clock": (8, "time.perf_counter"),
+    }
+)
+"""Names that are gone since a minor version, and what took their place."""
+
 _DEBIAN: Mapping[str, str] = MappingProxyType(
     {
         "distutils": "python3-distutils",
@@ -167,6 +199,12 @@ def instead(module: str) -> str | None:
     """Name what took the place of a module that was removed."""
     top = module.partition(".")[0]
     return _INSTEAD.get(top) or _PYTHON_2.get(top)
+
+
+def moved_name(name: str, python: str) -> tuple[int, str] | None:
+    """Return the minor version that took a name away, and what to use; None when it is there, or nothing is known."""
+    moved = _MOVED.get(name)
+    return moved if moved and moved[0] <= int(python.partition(".")[2]) else None
 
 
 def is_of_python_2(module: str) -> bool:

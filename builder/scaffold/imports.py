@@ -63,8 +63,8 @@ def distribution_of(module: str) -> str | None:
     top = module.partition(".")[0]
     if top in sys.stdlib_module_names or top in _SERVED or not top:
         return None
-    distribution = likely_distribution(module)
-    return _LEANER.get(distribution, distribution)
+    likely = likely_distribution(module)
+    return _LEANER.get(likely.name, likely.name) if likely else None
 
 
 def parse(path: Path) -> ast.Module | None:
@@ -101,8 +101,8 @@ def _imported(tree: ast.Module, path: Path, root: Path) -> Iterator[tuple[str, i
                     base = folder.relative_to(root).as_posix().replace("/", ".").strip(".")
                     yield ".".join(filter(None, [base, node.module])), node.lineno
             elif node.module:
-                names = [alias.name for alias in node.names]
-                yield (f"{node.module}.{names[0]}" if node.module == "google.cloud" else node.module), node.lineno
+                # Of a namespace such as google.cloud, only what is taken tells the distribution.
+                yield f"{node.module}.{node.names[0].name}", node.lineno
 
 
 def _catches_import_error(handler: ast.ExceptHandler) -> bool:

@@ -7,6 +7,7 @@ import runpy
 
 import pytest
 
+from builder.check.rules import RULES
 from tests.architecture.test_architecture import ROOT
 
 PAGES = runpy.run_path(str(ROOT / "tools" / "reference.py"))["PAGES"]
@@ -16,6 +17,17 @@ PAGES = runpy.run_path(str(ROOT / "tools" / "reference.py"))["PAGES"]
 def test_the_page_is_what_the_code_says(name: str) -> None:
     page = ROOT / "docs" / "reference" / name
     assert page.read_text() == PAGES[name](), "run: python tools/reference.py"
+
+
+def test_every_rule_the_code_can_tell_of_has_a_place_in_the_pages() -> None:
+    emitted = [
+        rule
+        for path in sorted((ROOT / "builder").rglob("*.py"))
+        for rule in re.findall(r'\bid="(KILN[0-9]{3})"', path.read_text())
+    ]
+    told = re.findall(r"^### (KILN[0-9]{3}) ", (ROOT / "docs" / "reference" / "rules.md").read_text(), re.MULTILINE)
+    assert len(set(emitted)) == len(emitted)
+    assert sorted(emitted) == told == sorted(RULES)
 
 
 def test_no_link_in_the_documentation_is_dead() -> None:

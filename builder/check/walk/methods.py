@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 from posixpath import join
 
 from builder.check.image_files import CODE_DIR
 from builder.check.schema_parts import is_array
-from builder.check.walk import library_calls, request_values
+from builder.check.walk import engines, library_calls, request_values
 from builder.check.walk.file_calls import PATH_METHODS, use_of_mode
 from builder.check.walk.libraries import EXISTENCE, Libraries, method_calls
-from builder.check.walk.state import CallSite
+from builder.check.walk.state import CallSite, EngineUse, Frame
 from builder.check.walk.values import (
     NONE,
     UNKNOWN,
     Constant,
     Listing,
+    Method,
+    Module,
     PathObject,
     Product,
     RequestData,
@@ -29,11 +32,61 @@ from builder.check.walk.values import (
 
 
 class Methods(Libraries):
-    """Calls of methods."""
+    """Calls of methods, and what those of libraries need besides the library."""
+
+    def evaluate(self, node: ast.expr, frame: Frame) -> Value:
+        """As any expression; a look at some attributes of a data frame is as good as a call."""
+        value = super().evaluate(node, frame)
+        if isinstance(value, Method) and value.name in engines.ATTRIBUTES and isinstance(node, ast.Attribute):
+            engine = engines.ATTRIBUTES[value.name]
+            if engines.is_frame(value.receiver):
+                self._note_engine(f"DataFrame.{value.name}", engine.modules, engine, node, frame.module)
+        return value
+
+    def call_library(self, name: str, site: CallSite) -> Value:
+        """As any call of a library, which may need more than the library; what is known to be a frame stays known."""
+        engine = engines.CALLS.get(name)
+        if engine is not None:
+            modules = engines.find_modules(engine, site)
+            self._note_engine(name, modules, engine, site.node, site.module)
+        value = super().call_library(name, site)
+        return Product(name) if value == UNKNOWN and engines.makes_frame(name) else value
+
+    def _note_method(self, receiver: Value, name: str, site: CallSite) -> None:
+        """Note what a method needs, where what it belongs to is a data frame, or nothing is known of that."""
+        is_frame = engines.is_frame(receiver)
+        engine = engines.METHODS.get(name) or (engines.FRAME_METHODS.get(name) if is_frame else None)
+        if engine is not None and (is_frame or receiver == UNKNOWN):
+            modules = engines.find_modules(engine, site)
+            call = f"{'DataFrame' if is_frame else ''}.{name}"
+            self._note_engine(call, modules, engine, site.node, site.module)
+
+    def _note_engine(
+        self, call: str, modules: tuple[str, ...], engine: engines.Engine, node: ast.expr, module: Module
+    ) -> None:
+        """Note a call by what it is called on: a library, a data frame, or what is not known when there is no name."""
+        state = self.state
+        if not modules or state.silences:
+            return
+        owner = call.partition(".")[0]
+        use = EngineUse(
+            call=call,
+            library=owner if owner in engines.LIBRARIES else "pandas",
+            modules=modules,
+            others=engine.others,
+            module=module.path,
+            line=node.lineno,
+            column=node.col_offset + 1,
+            is_sure=bool(owner),
+            is_certain=not state.doubts,
+            is_guarded=bool(state.import_guards),
+        )
+        state.engine_uses.append(use)
 
     def call_method(self, receiver: Value, name: str, site: CallSite) -> Value:
         """Return what a method answers, and note the paths and keys it uses."""
         arguments, keywords = site.arguments, site.keywords
+        self._note_method(receiver, name, site)
         match receiver:
             case PathObject():
                 return self._call_path(receiver, name, site)
@@ -122,7 +175,9 @@ class Methods(Libraries):
             case "get" | "pop" if key is not None:
                 is_get = name == "get" or len(arguments) > 1
                 value = request_values.read_key(data, key, site.node, site.module, self.state, is_get=is_get)
-                return join_values([value, arguments[1] if len(arguments) > 1 else NONE]) if is_get else value
+                if not is_get or request_values.is_required(data, key):
+                    return value
+                return join_values([value, arguments[1] if len(arguments) > 1 else NONE])
             case "setdefault" if key is not None:
                 request_values.store(data, Constant(key))
                 return UNKNOWN

@@ -66,6 +66,11 @@ def read_key(data: RequestData, key: str, node: ast.expr, module: Module, state:
     return _part(data, key, found.part) if found.is_named else UNKNOWN
 
 
+def is_required(data: RequestData, key: str) -> bool:
+    """Tell whether data that satisfies the schema has a key, so that no default is ever taken for it."""
+    return find_property(data.part, data.root, key).presence is Presence.REQUIRED
+
+
 def make_frame(source: Value) -> Value:
     """Return the data frame of records; unknown when the source is none."""
     if not isinstance(source, RequestData):

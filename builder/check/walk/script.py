@@ -17,7 +17,7 @@ from builder.check.subject import Subject
 from builder.check.trees import parse_source
 from builder.check.walk import request_values
 from builder.check.walk.annotations import read_taken
-from builder.check.walk.state import Frame, KeyUse, PathUse, State, WalkEnded, variables_of_image
+from builder.check.walk.state import EngineUse, Frame, KeyUse, PathUse, State, WalkEnded, variables_of_image
 from builder.check.walk.statements import Statements
 from builder.check.walk.values import (
     UNKNOWN,
@@ -40,10 +40,24 @@ class Walked:
     path_uses: tuple[PathUse, ...] = ()
     key_uses: tuple[KeyUse, ...] = ()
     """Without those the code asks for before it reads them."""
+    engine_uses: tuple[EngineUse, ...] = ()
+
+
+_walked: list[tuple[Subject, Walked]] = []
+"""The last walk: several groups of rules ask for the same one in a row."""
 
 
 def walk_scoring(subject: Subject) -> Walked:
     """Walk the scoring script of a bundle and everything of the bundle that it calls."""
+    for walked_subject, walked in _walked:
+        if walked_subject is subject:
+            return walked
+    walked = _walk_scoring(subject)
+    _walked[:] = [(subject, walked)]
+    return walked
+
+
+def _walk_scoring(subject: Subject) -> Walked:
     bundle = subject.bundle
     files = ImageFiles(bundle, subject.inventory)
     script = bundle.scoring.script
@@ -65,6 +79,7 @@ def walk_scoring(subject: Subject) -> Walked:
         model_dir='os.environ["AZUREML_MODEL_DIR"]' if is_azure else "model_dir",
         path_uses=tuple(dict.fromkeys(state.path_uses)),
         key_uses=tuple(dict.fromkeys(use for use in state.key_uses if use.key not in state.tested_keys)),
+        engine_uses=tuple(dict.fromkeys(state.engine_uses)),
     )
 
 
@@ -83,7 +98,18 @@ class Walk(Statements):
             self._enter(module, "init", [])
             self._enter(module, "run", [RequestText(_body(subject))])
         elif contract is Contract.SAGEMAKER:
-            self._enter(module, "model_fn", [Constant(_sagemaker_dir(subject))])
+            self._enter_sagemaker(module, subject)
+
+    def _enter_sagemaker(self, module: Module, subject: Subject) -> None:
+        """Go through the functions as ``runtime/worker/sagemaker.py`` calls them; nobody knows the content type."""
+        folder = Constant(_sagemaker_dir(subject))
+        body = RequestText(_body(subject))
+        self._enter(module, "pre_model_fn", [folder])
+        model = self._enter(module, "model_fn", [folder])
+        self._enter(module, "model_warmup_fn", [folder, model])
+        self._enter(module, "transform_fn", [model, body, UNKNOWN, UNKNOWN])
+        data = self._enter(module, "input_fn", [body, UNKNOWN])
+        self._enter(module, "output_fn", [self._enter(module, "predict_fn", [data, model]), UNKNOWN])
 
     def _enter(self, module: Module, name: str, arguments: list[Value]) -> Value:
         function = module.names.get(name, UNKNOWN)

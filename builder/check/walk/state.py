@@ -56,6 +56,25 @@ class KeyUse:
     column: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineUse:
+    """A call, or a look at an attribute, that needs a module its own library does without."""
+
+    call: str
+    library: str
+    modules: tuple[str, ...]
+    """Any of these will do; the first is the one to add."""
+    others: tuple[str, ...]
+    module: str
+    line: int
+    column: int
+    is_sure: bool
+    """False where only its name tells what is called."""
+    is_certain: bool
+    is_guarded: bool
+    """True inside a ``try`` that goes on when an import fails."""
+
+
 @dataclass(eq=False, kw_only=True, slots=True)
 class Frame:
     """The names of a function that is being walked, or of a module."""
@@ -93,6 +112,7 @@ class State:
     folder: str | None = CODE_DIR
     path_uses: list[PathUse] = field(default_factory=list)
     key_uses: list[KeyUse] = field(default_factory=list)
+    engine_uses: list[EngineUse] = field(default_factory=list)
     tested_keys: set[str] = field(default_factory=set)
     """Keys the code asks for before it reads them: ``"x" in record``."""
     modules: dict[str, Module] = field(default_factory=dict)
@@ -104,6 +124,7 @@ class State:
     guards: int = 0
     """How many ``try`` around go on when a file is missing."""
     key_guards: int = 0
+    import_guards: int = 0
     silences: int = 0
     """Above zero nothing is noted: the code runs only after a failure that is not known to happen."""
 
@@ -167,15 +188,17 @@ class State:
             self.silences -= 1
 
     @contextmanager
-    def guard(self, *, files: bool, keys: bool) -> Iterator[None]:
+    def guard(self, *, files: bool, keys: bool, imports: bool) -> Iterator[None]:
         """Walk the body of a ``try``."""
         self.guards += files
         self.key_guards += keys
+        self.import_guards += imports
         try:
             yield
         finally:
             self.guards -= files
             self.key_guards -= keys
+            self.import_guards -= imports
 
 
 def variables_of_image(given: Mapping[str, str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from builder.check.walk.values import (
 )
 
 _FILE_FAULTS = frozenset({"FileNotFoundError", "OSError", "IOError", "EnvironmentError", "Exception", "BaseException"})
+_IMPORT_FAULTS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _KEY_FAULTS = frozenset({"KeyError", "LookupError", "Exception", "BaseException"})
 
 
@@ -146,7 +147,7 @@ class Statements(Calls):
         return self._walk_branches([node.body, node.orelse], frame) or True
 
     def _walk_with(self, items: list[ast.withitem], body: list[ast.stmt], frame: Frame) -> bool:
-        files = keys = False
+        files = keys = imports = False
         for item in items:
             value = self.evaluate(item.context_expr, frame)
             if item.optional_vars is not None:
@@ -154,13 +155,15 @@ class Statements(Calls):
             if isinstance(item.context_expr, ast.Call) and _is_suppress(item.context_expr.func):
                 names = {ast.unparse(argument) for argument in item.context_expr.args}
                 files, keys = files or bool(names & _FILE_FAULTS), keys or bool(names & _KEY_FAULTS)
-        with self.state.guard(files=files, keys=keys):
-            return self.walk_body(body, frame) or files or keys
+                imports = imports or bool(names & _IMPORT_FAULTS)
+        with self.state.guard(files=files, keys=keys, imports=imports):
+            return self.walk_body(body, frame) or files or keys or imports
 
     def _walk_try(self, node: ast.Try | ast.TryStar, frame: Frame) -> bool:
         files = any(_goes_on(handler, _FILE_FAULTS) for handler in node.handlers)
         keys = any(_goes_on(handler, _KEY_FAULTS) for handler in node.handlers)
-        with self.state.guard(files=files, keys=keys):
+        imports = any(_goes_on(handler, _IMPORT_FAULTS) for handler in node.handlers)
+        with self.state.guard(files=files, keys=keys, imports=imports):
             is_open = self.walk_body(node.body, frame)
         if is_open:
             is_open = self.walk_body(node.orelse, frame)

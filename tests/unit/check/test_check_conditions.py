@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from builder.check.conditions import truth
+from builder.check.conditions import Target, truth
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,16 @@ from builder.check.conditions import truth
         ("1 < 2 < 3", None),
         ("0", False),
         ("unknown()", None),
+        ("platform.machine() == 'x86_64'", True),
+        ("platform.machine() in ('arm64', 'aarch64')", False),
+        ("platform.machine().lower().startswith('x86')", True),
+        ("os.uname().machine == 'aarch64'", False),
+        ("platform.processor() == 'arm'", None),
+        ("sys.implementation.name == 'pypy'", False),
+        ("platform.python_implementation() == 'CPython'", True),
+        ("platform.system().lower() == 'windows'", False),
+        ("name.lower() == 'windows'", None),
     ],
 )
 def test_what_is_known_of_the_image_decides(text: str, expected: bool | None) -> None:
-    assert truth(ast.parse(text, mode="eval").body, "3.11") is expected
+    assert truth(ast.parse(text, mode="eval").body, Target(python="3.11", machine="x86_64")) is expected

@@ -200,6 +200,38 @@ def test_the_usual_data_key_of_azure_is_held_against_the_schema(tmp_path: Path) 
     assert finding.message == "'data' is read, and the request schema forbids it"
 
 
+def test_a_default_is_taken_only_for_a_key_that_may_be_missing(tmp_path: Path) -> None:
+    read = (
+        "payload = json.loads(raw)\nreturn payload.get('{0}', payload)['inner'], payload.pop('{0}', payload)['inner']"
+    )
+    inner = {"type": "object", "required": ["inner"], "properties": {"inner": {}}}
+    schema = {"type": "object", "required": ["data"], "properties": {"data": inner, "more": inner}}
+    assert running(tmp_path, read.format("data"), schema=schema) == []
+    found = running(tmp_path / "b", read.format("more"), schema=schema)
+    assert [one.message for one in found] == ["'inner' is read, and the request schema does not name it"]
+
+
+SAGEMAKER = """
+import json
+def model_fn(model_dir): return 1
+def input_fn(body, content_type):
+    if content_type == "application/json":
+        return json.loads(body)
+    return body
+def predict_fn(data, model):
+    return data[{key!r}]
+"""
+
+
+def test_a_body_goes_through_sagemakers_functions(tmp_path: Path) -> None:
+    assert run(tmp_path, SAGEMAKER.format(key="tickets"), BODY, "body") == []
+    (finding,) = run(tmp_path / "b", SAGEMAKER.format(key="tikets"), BODY, "body")
+    assert (finding.rule.id, finding.place.line, finding.remedy) == ("KILN509", 9, "read 'tickets'")
+    transform = "import json\ndef model_fn(d): return 1\ndef transform_fn(model, data, kind, accept, context):\n"
+    transform += "    return str(json.loads(data)['tikets'])\n"
+    assert ids(run(tmp_path / "c", transform, BODY, "body")) == ["KILN509 warning"]
+
+
 def test_a_body_of_one_record_or_many_may_be_read_both_ways(tmp_path: Path) -> None:
     code = "data = json.loads(raw)\nrows = data['records'] if isinstance(data, dict) else data\n"
     code += "return [r['age'] for r in rows]"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from builder.bundle import sagemaker_contract
 from builder.check.finding import Finding
 from builder.check.imports import find_imports, reached_distributions
 from builder.check.wheel_index import index_wheels
@@ -78,7 +80,7 @@ def test_namespace_packages_of_several_wheels_are_one(tmp_path: Path) -> None:
     }
     assert found(tmp_path, "from google.cloud import storage\nimport google.cloud.storage.blob\n", wheels=wheels) == []
     finding = only(found(tmp_path, "from google.cloud import bigquery\n", wheels=wheels))
-    assert finding.message == "google-cloud-core 1.0, google-cloud-storage 1.0 has no google.cloud.bigquery"
+    assert finding.message == "none of google-cloud-core 1.0, google-cloud-storage 1.0 has google.cloud.bigquery"
     assert "google-cloud-bigquery" in finding.remedy
 
 
@@ -252,6 +254,8 @@ def test_suppress_is_a_handler_too(tmp_path: Path) -> None:
         "not True",
         "False and unknown",
         "sys.platform in ('win32', 'cygwin')",
+        "platform.machine() == 'arm64'",
+        "sys.implementation.name == 'pypy'",
     ],
 )
 def test_a_branch_never_taken_in_the_image_is_left_out(tmp_path: Path, test: str) -> None:
@@ -263,6 +267,56 @@ def test_a_branch_never_taken_in_the_image_is_left_out(tmp_path: Path, test: str
 @pytest.mark.parametrize("test", ["os.environ.get('X')", "sys.version_info >= (3, 11, 4)", "flag or True is None"])
 def test_a_condition_that_cannot_be_told_makes_a_warning(tmp_path: Path, test: str) -> None:
     assert ids(found(tmp_path, f"import sys, os\nif {test}:\n    import sklearn\n")) == [("KILN102", "warning")]
+
+
+def test_what_a_file_imports_that_may_not_be_imported_is_a_warning(tmp_path: Path) -> None:
+    given = {"files": {"one.py": "import two\n", "two.py": "import torch\n"}, "sources": ["one.py", "two.py"]}
+    finding = only(found(tmp_path, "import os\nif os.environ.get('GPU'):\n    import one\n", **given))
+    assert ids([finding]) == [("KILN102", "warning")]
+    assert finding.message.endswith("two.py is imported under a condition")
+    assert ids(found(tmp_path, "import os\nif os.environ.get('GPU'):\n    import one\nimport two\n", **given)) == [
+        ("KILN101", "error")
+    ]
+
+
+def test_what_a_file_imports_that_only_an_uncalled_function_imports_is_a_warning(tmp_path: Path) -> None:
+    given = {"files": {"plots.py": "import matplotlib\n"}, "sources": ["plots.py"]}
+    assert ids(found(tmp_path, "def draw():\n    import plots\n", **given)) == [("KILN102", "warning")]
+    called = "def draw():\n    import plots\nDRAW = draw\n"
+    assert ids(found(tmp_path, called, **given)) == [("KILN101", "error")]
+
+
+# SageMaker's functions
+
+
+def sagemaker(tmp_path: Path, function: str) -> list[Finding]:
+    given = {
+        "model_fn": "model_dir", "pre_model_fn": "model_dir", "model_warmup_fn": "model_dir, model",
+        "transform_fn": "model, data, content_type, accept", "train_fn": "data",
+    }.get(function, "data, other")  # fmt: skip
+    script = f"def {function}({given}):\n    import shap\n"
+    other = "" if function == "model_fn" else "def model_fn(model_dir):\n    return 1\n"
+    (tmp_path / function).mkdir()
+    subject = make_subject(tmp_path / function, None, wheels=NUMPY, files={"inference.py": script + other},
+                           more="scoring: {script: inference.py}")  # fmt: skip
+    return [one for one in find_imports(subject) if one.rule.id != "KILN103"]
+
+
+@pytest.mark.parametrize("function", sagemaker_contract.FUNCTIONS)
+def test_every_function_sagemaker_calls_is_called(tmp_path: Path, function: str) -> None:
+    finding = only(sagemaker(tmp_path, function))
+    assert ids([finding]) == [("KILN101", "error")]
+    assert finding.message.endswith(f"; {function}() fails when it is called")
+
+
+@pytest.mark.parametrize("function", ["train_fn", "predict", "load"])
+def test_a_function_sagemaker_does_not_call_is_not_called(tmp_path: Path, function: str) -> None:
+    assert ids(sagemaker(tmp_path, function)) == [("KILN102", "warning")]
+
+
+def test_the_functions_that_are_followed_are_those_the_worker_calls() -> None:
+    worker = (Path(sagemaker_contract.__file__).parents[1] / "runtime/worker/sagemaker.py").read_text()
+    assert set(re.findall(r'"(\w+_fn)"', worker)) == set(sagemaker_contract.FUNCTIONS)
 
 
 # The author's own modules
@@ -324,7 +378,9 @@ def test_a_module_the_bundles_own_package_lacks_is_no_distributions(tmp_path: Pa
 
 
 def test_a_computed_import_is_a_note(tmp_path: Path) -> None:
-    finding = only(found(tmp_path, "import importlib\nname = 'x'\nimportlib.import_module('lib.' + name)\n"))
+    finding = only(
+        found(tmp_path, "import importlib, os\nname = os.environ['X']\nimportlib.import_module('lib.' + name)\n")
+    )
     assert ids([finding]) == [("KILN110", "note")]
     assert finding.place.line == 3
 
@@ -459,6 +515,19 @@ def test_a_locked_distribution_nobody_needs_is_a_note(tmp_path: Path) -> None:
     assert finding.message == "nothing imports seaborn"
     assert "with it go matplotlib" in finding.remedy
     assert str(finding.place).startswith("bundle.yaml:4")
+
+
+def test_what_stays_in_the_image_does_not_go_with_a_distribution(tmp_path: Path) -> None:
+    wheels = {
+        "numpy": NUMPY["numpy"],
+        "seaborn": {"seaborn.py": "", **requires("matplotlib", "requests", "pillow")},
+        "boto": {"boto.py": "", **requires("requests")},
+        "matplotlib": {"matplotlib.py": ""},
+        "requests": {"requests.py": ""},
+        "pillow": {"PIL/__init__.py": ""},
+    }
+    findings = unreached(tmp_path, "import numpy\n", wheels, requirements=["numpy", "seaborn", "boto >= 1", "Pillow"])
+    assert [one.remedy.partition("; ")[2] for one in findings] == ["", "with it go matplotlib"]
 
 
 def test_what_a_needed_distribution_requires_is_needed(tmp_path: Path) -> None:

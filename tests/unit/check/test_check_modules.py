@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builder.check.conditions import Target
 from builder.check.modules import Import, read_module
 
 
 def imports_of(source: str, python: str = "3.11") -> list[Import]:
-    return read_module(source.encode(), path="score.py", python=python).imports
+    return read_module(source.encode(), path="score.py", target=Target(python=python, machine="x86_64")).imports
 
 
 def test_every_form_of_import_is_read_with_its_place() -> None:
@@ -54,7 +55,9 @@ def test_a_call_imports_relative_to_the_package_it_is_given(call: str, module: s
 
 
 def test_a_call_relative_to_a_computed_package_is_computed() -> None:
-    reading = read_module(b"import_module('.b', package=plugin)\n", path="score.py", python="3.11")
+    reading = read_module(
+        b"import_module('.b', package=plugin)\n", path="score.py", target=Target(python="3.11", machine="x86_64")
+    )
     assert reading.imports == []
     assert [one.what for one in reading.computed] == ["import_module('.b')"]
 
@@ -89,20 +92,20 @@ def test_cases_of_a_match_are_conditional() -> None:
 
 def test_syntax_newer_than_the_target_is_refused() -> None:
     source = b"match x:\n    case 1:\n        pass\n"
-    read_module(source, path="score.py", python="3.10")
+    read_module(source, path="score.py", target=Target(python="3.10", machine="x86_64"))
     with pytest.raises(SyntaxError):
-        read_module(source, path="score.py", python="3.9")
+        read_module(source, path="score.py", target=Target(python="3.9", machine="x86_64"))
 
 
 @pytest.mark.parametrize("source", [b"\x00", b"# coding: unheard-of\n", b"x = " + b"-" * 100_000 + b"1"])
 def test_what_cannot_be_read_raises_one_of_two_errors(source: bytes) -> None:
     with pytest.raises((SyntaxError, ValueError)):
-        read_module(source, path="score.py", python="3.11")
+        read_module(source, path="score.py", target=Target(python="3.11", machine="x86_64"))
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_do_more_than_raise(source: bytes) -> None:
     try:
-        read_module(source, path="score.py", python="3.11")
+        read_module(source, path="score.py", target=Target(python="3.11", machine="x86_64"))
     except (SyntaxError, ValueError):
         return

@@ -330,3 +330,36 @@ def test_a_script_that_never_ends_is_left_in_time(tmp_path: Path) -> None:
 def test_what_is_not_python_is_left_alone(tmp_path: Path) -> None:
     more = {"lib/broken.py": "def (:"}
     assert check(tmp_path, "import lib.broken\nreturn 1", sources="lib/", more=more) == []
+
+
+SAGEMAKER = """
+import os
+def open_in(folder): return open(os.path.join(folder, "missing.json"))
+def pre_model_fn(model_dir): {pre_model_fn}
+def model_fn(model_dir): {model_fn}
+def model_warmup_fn(model_dir, model): {model_warmup_fn}
+def input_fn(body, content_type): {input_fn}
+def predict_fn(data, model): {predict_fn}
+def output_fn(prediction, accept): {output_fn}
+def train_fn(model_dir): {train_fn}
+"""
+FUNCTIONS = ("pre_model_fn", "model_fn", "model_warmup_fn", "input_fn", "predict_fn", "output_fn", "train_fn")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_sagemaker_calls_is_followed(function: str, tmp_path: Path) -> None:
+    code = SAGEMAKER.format(**{**dict.fromkeys(FUNCTIONS, "return 1"), function: "return open_in('/opt/model/model')"})
+    text = YAML % ("model/churn.joblib", "score.py", "settings.json")
+    found = list(
+        find_paths(read_subject(write_files(tmp_path / "x", {**FILES, "bundle.yaml": text, "score.py": code})))
+    )
+    assert ids(found) == ([] if function == "train_fn" else ["KILN401 error"])
+
+
+def test_a_model_goes_from_one_of_sagemakers_functions_to_the_next(tmp_path: Path) -> None:
+    code = "def model_fn(model_dir):\n    return model_dir\ndef predict_fn(data, model, context):\n"
+    code += "    return open(f'{model}/%s')\n"
+    text = YAML % ("model/churn.joblib", "score.py", "settings.json")
+    for name, expected in (("churn.joblib", []), ("chrun.joblib", ["KILN401 error"])):
+        files = {**FILES, "bundle.yaml": text, "score.py": code % name}
+        assert ids(list(find_paths(read_subject(write_files(tmp_path / name, files))))) == expected

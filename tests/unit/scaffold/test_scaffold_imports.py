@@ -36,6 +36,16 @@ def test_modules_the_image_stands_in_for_need_no_distribution() -> None:
     assert distribution_of("xgboost") == "xgboost-cpu"
 
 
+def test_parts_of_a_namespace_are_named_by_what_is_taken_of_them(tmp_path: Path) -> None:
+    lines = ["from google.cloud import bigquery", "from opentelemetry import trace", "from azure.ai.ml import MLClient"]
+    write(tmp_path, {"score.py": "\n".join([*lines, "import google.cloud"]) + "\n"})
+    assert list(read_imports(tmp_path, "score.py").distributions) == [
+        "google-cloud-bigquery",
+        "opentelemetry-api",
+        "azure-ai-ml",
+    ]
+
+
 def test_paths_are_joined_as_the_code_joins_them(tmp_path: Path) -> None:
     code = 'os.path.join(root, "model", "a.pkl")\nPath(x) / "weights" / "b.pt"\nopen("c.txt")\n'
     (tmp_path / "score.py").write_text(code)
