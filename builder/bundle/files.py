@@ -64,14 +64,16 @@ class BundleFiles:
 
     def requirements(self, given: str | Sequence[str | None], path: KeyPath) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Read requirements, a file or a list: the lines, and the normalised names."""
+        if isinstance(given, str) and self._is_inline(given, path):
+            return (), ()
         text = self.text(given, path) if isinstance(given, str) else None
         lines = (text or "").splitlines() if isinstance(given, str) else [line or "" for line in given]
-        key = ["requirements", lines]
+        key = ["requirements", lines, isinstance(given, str)]
         if self.memory is not None and (known := self.memory.get(key)):
             return tuple(known["lines"]), tuple(known["names"])
         from builder.bundle.requirements import read_requirements  # noqa: PLC0415 - only for lines that are new
 
-        found = read_requirements(lines)
+        found = read_requirements(lines, is_list=not isinstance(given, str))
         if isinstance(given, str):
             for fault in found.faults:
                 at = f"{given}:{fault.index + 1}"
@@ -82,6 +84,18 @@ class BundleFiles:
         if self.memory is not None and not found.faults:
             self.memory.put(key, {"lines": list(found.lines), "names": list(found.names)})
         return found.lines, found.names
+
+    def _is_inline(self, given: str, path: KeyPath) -> bool:
+        """Tell whether requirements stand where their file is wanted, which is a fault."""
+        if isinstance(find_path(self.root, given), FoundPath):
+            return False
+        from builder.bundle.requirements import written_as_list  # noqa: PLC0415 - only for what is no path
+
+        want = written_as_list(given)
+        if want is not None:
+            fact = "requirements name no file; a list of them is written in brackets"
+            self.faults.add(fact, path, want=f"requirements: {want}", got=given)
+        return want is not None
 
     def json_schema(
         self, given: str | Mapping[str, Any] | None, path: KeyPath, *, scope: SchemaScope | None

@@ -95,7 +95,7 @@ def load_bundle(
     faults = Faults(document)
     bundle = _read(document, faults, file, default_bases, memory, is_sound=False)
     if faults or bundle is None:
-        raise BundleError(faults.in_order(), hint="docs/reference/bundle-yaml.md describes every key")
+        raise BundleError(faults.in_order(), hint=faults.hint)
     if memory is not None:
         memory.put(
             ["bundle.yaml", content.hex()], json.dumps(document.value)

@@ -52,6 +52,45 @@ def test_a_missing_requirements_file_is_one_fault(files: BundleFiles) -> None:
     assert only(files).fact == "no such file or folder"
 
 
+def test_a_file_of_requirements_in_brackets_is_told_how_it_is_written(files: BundleFiles) -> None:
+    (files.root / "requirements.txt").write_text("numpy\n")
+    assert files.requirements(["requirements.txt"], WHERE) == ((), ())
+    assert "without brackets" in only(files).fact
+    assert only(files).want == "requirements: requirements.txt"
+    assert files.requirements("requirements.txt", WHERE) == (("numpy",), ("numpy",))
+
+
+def test_a_file_beside_requirements_is_told_from_a_package(files: BundleFiles) -> None:
+    assert files.requirements(["ruamel.yaml", "more/dev.in", "numpy"], WHERE)[1] == ("ruamel-yaml", "numpy")
+    assert only(files).fact == "line names another file"
+
+
+@pytest.mark.parametrize(
+    ("given", "want"),
+    [
+        ("scikit-learn==1.7.2", "[scikit-learn==1.7.2]"),
+        ("numpy, pandas==2.2", "[numpy, pandas==2.2]"),
+        ("pandas>=2,<3", '["pandas>=2,<3"]'),
+        ("torch[cuda]", '["torch[cuda]"]'),
+        ("numpy", "[numpy]"),
+    ],
+)
+def test_requirements_without_brackets_are_told_how_a_list_is_written(
+    files: BundleFiles, given: str, want: str
+) -> None:
+    assert files.requirements(given, WHERE) == ((), ())
+    assert "written in brackets" in only(files).fact
+    assert only(files).want == f"requirements: {want}"
+    written = read_document(f"requirements: {want}\n".encode(), name="bundle.yaml").value["requirements"]
+    assert ",".join(written) == given.replace(", ", ",")
+
+
+@pytest.mark.parametrize("given", ["gone.txt", "env/requirements", "conda.yaml"])
+def test_a_path_that_is_not_there_is_no_requirement(files: BundleFiles, given: str) -> None:
+    assert files.requirements(given, WHERE) == ((), ())
+    assert only(files).fact == "no such file or folder"
+
+
 def test_a_schema_is_read_from_a_file_or_taken_as_it_stands(files: BundleFiles) -> None:
     (files.root / "s.json").write_text('{"type": "object"}')
     for given in ("s.json", {"type": "object"}):

@@ -186,7 +186,7 @@ service: {request_timeout: soon}
         "bundle.yaml:3 modle",
         "bundle.yaml:4 model.path",
         "bundle.yaml:4 model.training_environment",
-        "score.py",
+        "score.py:1",
         "bundle.yaml:7 environment.python",
         "bundle.yaml:8 environment.requirements[1]",
         "request.json type",
@@ -307,3 +307,10 @@ def test_the_examples_are_valid_and_without_warnings(name: str, contract: Contra
 def test_every_value_of_a_valid_bundle_is_plain(write_bundle: WriteBundle) -> None:
     bundle: Any = load_bundle(write_bundle(MINIMAL + "service: {workers: 2.0, max_queue: 3.0}\n"))
     assert (type(bundle.service.workers), type(bundle.service.max_queue)) == (int, int)
+
+
+def test_the_description_of_keys_is_named_where_keys_are_wrong_and_nowhere_else(write_bundle: WriteBundle) -> None:
+    wrong_key = refuse(write_bundle(MINIMAL + "modle: x\n"))
+    assert wrong_key.hint == "docs/reference/bundle-yaml.md describes every key"
+    gone = refuse(write_bundle(MINIMAL + "smoke: [{name: a, request: gone.json}]\n"))
+    assert gone.hint is None

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from builder.check.conditions import truth
+from builder.bundle.conditions import truth
 
 
 @pytest.mark.parametrize(
