@@ -17,7 +17,7 @@ from builder.check.features_match import (
 )
 from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.model_files import read_model_path
-from builder.check.places import yaml_place
+from builder.check.places import value_place
 from builder.check.schema_parts import Presence
 from builder.check.subject import Subject
 from builder.check.walk.script import walk_scoring
@@ -177,8 +177,8 @@ def _judge_key(use: KeyUse) -> Finding | None:
 def _of_schema(
     bundle: Bundle, rule: Rule, message: str, remedy: str, *, level: Level | None = None, field: str | None = None
 ) -> Finding:
-    path = ("schema", "request") if field is None else ("schema", "request", "properties", field)
-    return Finding(rule=rule, place=yaml_place(bundle.root, *path), message=message, remedy=remedy, level=level)
+    place = value_place(bundle.root, ("schema", "request"), *(() if field is None else ("properties", field)))
+    return Finding(rule=rule, place=place, message=message, remedy=remedy, level=level)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -377,3 +377,6 @@ def test_a_field_renamed_in_an_example_is_found_with_the_real_models_features(tm
     found = list(find_contract(read_subject(tmp_path / "fraud")))
     assert ids(found) == ["KILN506 error"]
     assert found[0].remedy == "rename 'amout' to 'amount'"
+    assert (found[0].place.path, found[0].place.detail) == ("schema/request.json", "properties.amout")
+    line = schema.read_text().splitlines()[(found[0].place.line or 0) - 1]
+    assert '"amout":' in line
