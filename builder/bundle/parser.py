@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +14,7 @@ from builder.bundle.faults import Faults
 from builder.bundle.files import BundleFiles
 from builder.bundle.framework import ModelReading
 from builder.bundle.inventory import Memory
+from builder.bundle.misnamed import MISNAMED
 from builder.bundle.model import (
     Batching,
     Bundle,
@@ -122,6 +123,8 @@ def _read(
 
 def _find(path: Path) -> Path:
     if path.is_file():
+        if path.suffix not in (".yaml", ".yml"):
+            raise BundleError.of(f"not a {BUNDLE_FILE}", at=str(path), hint=f"name the folder: {path.parent}")
         return path
     file = path / BUNDLE_FILE
     if file.is_file():
@@ -223,6 +226,7 @@ class _Reader:
         given = part.get("requirements", [])
         requirements, names = self.files.requirements(given, ("environment", "requirements"))
         python, base = part.get("python"), self.base(part)
+        self.warnings += self.misnamed(given, requirements, names)
         if python is None or base is None:
             return None, names
         platforms = [text for text in part.get("platforms", ["linux/amd64"]) if text is not None]
@@ -236,6 +240,17 @@ class _Reader:
             platforms=tuple(Platform.parse(text) for text in platforms),
         )
         return environment, names
+
+    def misnamed(self, given: Any, lines: tuple[str, ...], names: tuple[str, ...]) -> Iterator[str]:
+        where: KeyPath = ("environment", "requirements")
+        for line, name in zip(lines, names, strict=True):
+            if (meant := MISNAMED.get(name)) is not None and meant not in names:
+                written = self.files.text(given, where) if isinstance(given, str) else None
+                if written is not None:
+                    at = f"{given}:{1 + next((n for n, one in enumerate(written.splitlines()) if line in one), 0)}"
+                else:
+                    at = f"{self.document.name}:{self.document.line((*where, given.index(line)))}"
+                yield f"{at}: {name} is only what is imported, and not a package to require; did you mean {meant}?"
 
     def base(self, part: Mapping[str, Any]) -> str | None:
         path: KeyPath = ("environment", "base")

@@ -314,3 +314,27 @@ def test_the_description_of_keys_is_named_where_keys_are_wrong_and_nowhere_else(
     assert wrong_key.hint == "docs/reference/bundle-yaml.md describes every key"
     gone = refuse(write_bundle(MINIMAL + "smoke: [{name: a, request: gone.json}]\n"))
     assert gone.hint is None
+
+
+def test_a_requirement_by_the_name_that_is_imported_is_asked_about(write_bundle: WriteBundle) -> None:
+    listed = load_bundle(write_bundle(MINIMAL.replace("[", "[Sklearn==1.7.2, ")))
+    assert any("bundle.yaml:6: sklearn is only what is imported" in warning for warning in listed.warnings)
+    text = MINIMAL.replace("[xgboost-cpu==3.*]", "r.txt")
+    filed = load_bundle(write_bundle(text, {"r.txt": "xgboost-cpu\n\ncv2>4\n"}))
+    (warning,) = [warning for warning in filed.warnings if "imported" in warning]
+    assert warning.startswith("r.txt:3: cv2 ")
+    assert warning.endswith("did you mean opencv-python-headless?")
+
+
+@pytest.mark.parametrize("requirement", ["scikit-learn", "joblib", "bs4, beautifulsoup4"])
+def test_a_requirement_that_is_one_is_not_asked_about(write_bundle: WriteBundle, requirement: str) -> None:
+    bundle = load_bundle(write_bundle(MINIMAL.replace("[", f"[{requirement}, ")))
+    assert not any("imported" in warning for warning in bundle.warnings)
+
+
+def test_a_file_that_is_no_yaml_is_not_read_as_a_bundle(write_bundle: WriteBundle) -> None:
+    root = write_bundle(MINIMAL, {"score.py": "def load(model_dir): ...\n"})
+    error = refuse(root / "score.py")
+    assert error.faults[0].fact == "not a bundle.yaml"
+    assert error.hint == f"name the folder: {root}"
+    assert load_bundle(root / "bundle.yaml").name == "churn"
