@@ -20,6 +20,8 @@ class Faults:
         self.document = document
         self._found: list[tuple[int, Fault]] = []
         self._places: set[KeyPath] = set()
+        self.warnings: list[str] = []
+        """What is not wrong but would surprise, each with its place."""
         self.hint: str | None = None
         """What helps with all of them."""
 
@@ -50,6 +52,10 @@ class Faults:
     ) -> None:
         """Add a fault of a file the document names; there may be several for one place."""
         self._found.append((self.document.line(path), Fault(fact=fact, at=at, want=want, got=got, fix=fix)))
+
+    def warn(self, text: str, path: KeyPath, at: str | None = None) -> None:
+        """Add a warning about a place in the document, or ``at`` one in a file that it names."""
+        self.warnings.append(f"{at or f'{self.document.name}:{self.document.line(path)}'}: {text}")
 
     def in_order(self) -> tuple[Fault, ...]:
         """Return the faults in the order of the document's lines."""

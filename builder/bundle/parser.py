@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -79,7 +79,7 @@ def load_bundle(
     if known is not None:
         faults = Faults(known)
         bundle = _read(known, faults, file, default_bases, memory, is_sound=True)
-        if bundle is not None and not faults:
+        if bundle is not None and not faults and not faults.warnings:
             return bundle
     from builder.bundle.yaml_document import read_document  # noqa: PLC0415 - only for a document that is new, or wrong
 
@@ -178,7 +178,7 @@ class _Reader:
             service=service,
             release=release,
             checks=self.checks(),
-            warnings=tuple(self.warnings),
+            warnings=(*self.faults.warnings, *self.warnings),
         )
 
     def part(self, *path: str) -> Mapping[str, Any]:
@@ -226,7 +226,7 @@ class _Reader:
         given = part.get("requirements", [])
         requirements, names = self.files.requirements(given, ("environment", "requirements"))
         python, base = part.get("python"), self.base(part)
-        self.warnings += self.misnamed(given, requirements, names)
+        self.misnamed(given, requirements, names)
         if python is None or base is None:
             return None, names
         platforms = [text for text in part.get("platforms", ["linux/amd64"]) if text is not None]
@@ -241,16 +241,17 @@ class _Reader:
         )
         return environment, names
 
-    def misnamed(self, given: Any, lines: tuple[str, ...], names: tuple[str, ...]) -> Iterator[str]:
+    def misnamed(self, given: Any, lines: tuple[str, ...], names: tuple[str, ...]) -> None:
         where: KeyPath = ("environment", "requirements")
         for line, name in zip(lines, names, strict=True):
             if (meant := MISNAMED.get(name)) is not None and meant not in names:
-                written = self.files.text(given, where) if isinstance(given, str) else None
-                if written is not None:
-                    at = f"{given}:{1 + next((n for n, one in enumerate(written.splitlines()) if line in one), 0)}"
+                text = f"{name} is only what is imported, and not a package to require; did you mean {meant}?"
+                if isinstance(given, str):
+                    written = (self.files.text(given, where) or "").splitlines()
+                    number = next((number for number, one in enumerate(written, 1) if line in one), 1)
+                    self.faults.warn(text, where, f"{given}:{number}")
                 else:
-                    at = f"{self.document.name}:{self.document.line((*where, given.index(line)))}"
-                yield f"{at}: {name} is only what is imported, and not a package to require; did you mean {meant}?"
+                    self.faults.warn(text, (*where, given.index(line)))
 
     def base(self, part: Mapping[str, Any]) -> str | None:
         path: KeyPath = ("environment", "base")

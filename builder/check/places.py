@@ -43,7 +43,7 @@ def value_place(root: Path, key: tuple[str | int, ...], *inner: str | int) -> Pl
         document = _document(root / path) if (root / path).stat().st_size <= _LONGEST else None
     except (OSError, BundleError):
         document = None
-    if document is None:
+    if document is None or not document.marks:
         return Place(path=path, detail=detail)
     line, column = document.position(inner)
     return Place(path=path, line=line, column=column, detail=detail)
@@ -72,12 +72,10 @@ def requirement_place(subject: Subject, name: str | None = None) -> Place:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, _stamp: tuple[int, int]) -> Document:
-    from builder.bundle.yaml_document import read_document  # noqa: PLC0415 - only to place a finding
+    from builder.bundle.yaml_document import read_document, read_json_document  # noqa: PLC0415 - only to place a finding
 
-    content = path.read_bytes()
-    if path.suffix == ".json":  # JSON may be indented by tabs, which YAML may not
-        content = content.replace(b"\t", b" ")
-    return read_document(content, name=path.name)
+    read = read_json_document if path.suffix == ".json" else read_document
+    return read(path.read_bytes(), name=path.name)
 
 
 def _document(path: Path) -> Document:

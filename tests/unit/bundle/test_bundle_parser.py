@@ -189,7 +189,7 @@ service: {request_timeout: soon}
         "score.py:1",
         "bundle.yaml:7 environment.python",
         "bundle.yaml:8 environment.requirements[1]",
-        "request.json type",
+        "request.json:1 type",
         "bundle.yaml:11 smoke[0].request",
         "bundle.yaml:12 service.request_timeout",
     ]
@@ -338,3 +338,18 @@ def test_a_file_that_is_no_yaml_is_not_read_as_a_bundle(write_bundle: WriteBundl
     assert error.faults[0].fact == "not a bundle.yaml"
     assert error.hint == f"name the folder: {root}"
     assert load_bundle(root / "bundle.yaml").name == "churn"
+
+
+def test_a_place_in_a_warning_is_the_same_when_the_bundle_was_read_before(write_bundle: WriteBundle) -> None:
+    class Kept(dict[str, Any]):
+        def get(self, key: Any, default: Any = None) -> Any:
+            return super().get(repr(key), default)
+
+        def put(self, key: Any, value: Any) -> None:
+            self[repr(key)] = value
+
+    kept = Kept()
+    root = write_bundle(MINIMAL.replace("[", "[sklearn, "))
+    first, second = (load_bundle(root, memory=kept).warnings for _ in range(2))
+    assert first == second
+    assert any(warning.startswith("bundle.yaml:6: sklearn") for warning in second)
