@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is n
 
 
 def make(*arguments: str, runs: bool = False) -> subprocess.CompletedProcess[str]:
-    ready = ["-o", ".venv/bin/kiln", *([] if runs else ["-n"])]
+    ready = ["-o", ".venv/bin/kiln", "PYTHON=false", *([] if runs else ["-n"])]
     return subprocess.run(["make", *ready, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -26,6 +26,6 @@ def test_a_path_with_a_space_is_one_argument(target: str) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_no_bundle_at_all_is_told_before_anything_is_run(target: str) -> None:
-    made = make(target, "BUNDLE=", "KILN=false", runs=True)
+    made = make(target, "BUNDLE=", runs=True)
     assert made.returncode == 2
     assert f"make {target} needs a bundle, such as BUNDLE=examples/churn; make help lists the targets" in made.stderr
