@@ -166,11 +166,13 @@ class _Resolution:
         else:
             fact = f"no such package: {wanted}" if not chain else f"{wanted} is needed, and there is no such package"
         close = [] if versions else self.universe.close_names(name)
+        if close and not have:
+            fact = f"{fact}; did you mean {' or '.join(close)}?"
         self.faults.append(
             Fault(
                 fact=fact,
-                at=" needs ".join((*chain, name)) if chain else None,
-                want=wanted if versions or have else (f"perhaps {', '.join(close)}" if close else None),
+                at=" needs ".join((*chain, name)),
+                want=wanted if versions or have else None,
                 got=", ".join(versions) if versions else have,
             )
         )

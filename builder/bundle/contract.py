@@ -6,10 +6,12 @@ import ast
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from builder.bundle import sagemaker_contract
+from builder.bundle.conditions import Target, truth
+from builder.bundle.faults import closest
 from builder.bundle.model import Contract
 from builder.errors import Fault
 
@@ -33,7 +35,8 @@ def read_contract(source: bytes, *, name: str, python: str) -> ContractReading:
     """Tell the contract of the script ``name``, written for a minor version of Python such as ``3.11``.
 
     The functions may be defined, assigned or imported by name at the top level, also under ``if``, ``try`` and
-    ``with``; what is defined there must be callable as the contract calls it.
+    ``with``; what is defined there must be callable as the contract calls it. What stands under a condition that is
+    known to be false in the image, such as ``if __name__ == "__main__":``, is not there.
     """
     minor = int(python.partition(".")[2])
     if source[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -48,7 +51,9 @@ def read_contract(source: bytes, *, name: str, python: str) -> ContractReading:
         return _broken(name, f"script cannot be read: {error}")
     except (RecursionError, MemoryError):
         return _broken(name, "script is nested too deeply to be read")
-    return _judge(dict(_bindings(tree.body)), name)
+    bound = dict(_bindings(tree.body, python))
+    hidden = {function: at for function, at in _bindings(tree.body, None) if function not in bound}
+    return _judge(bound, hidden, name)
 
 
 def _parse(source: bytes, name: str, minor: int) -> ast.Module:
@@ -58,8 +63,11 @@ def _parse(source: bytes, name: str, minor: int) -> ast.Module:
         return ast.parse(source, filename=name, feature_version=(3, min(minor, sys.version_info.minor)))
 
 
-def _bindings(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
-    """Yield each name bound at the top level and the statement that binds it."""
+def _bindings(body: Iterable[ast.stmt], python: str | None) -> Iterator[tuple[str, ast.stmt]]:
+    """Yield each name bound at the top level and the statement that binds it.
+
+    Without ``python``, also those under conditions that are false in the image.
+    """
     for statement in body:
         match statement:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
@@ -74,22 +82,26 @@ def _bindings(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
                             yield node.id, statement
             case ast.AnnAssign(target=ast.Name(id=name), value=value) if value is not None:
                 yield name, statement
-            case ast.If() | ast.For() | ast.While():
-                yield from _bindings(statement.body)
-                yield from _bindings(statement.orelse)
+            case ast.If(test=test):
+                answer = truth(test, Target(python=python)) if python else None
+                yield from _bindings(statement.body if answer is not False else (), python)
+                yield from _bindings(statement.orelse if answer is not True else (), python)
+            case ast.For() | ast.While():
+                yield from _bindings(statement.body, python)
+                yield from _bindings(statement.orelse, python)
             case ast.With():
-                yield from _bindings(statement.body)
+                yield from _bindings(statement.body, python)
             case ast.Try() | ast.TryStar():
-                yield from _bindings(statement.body)
+                yield from _bindings(statement.body, python)
                 for handler in statement.handlers:
-                    yield from _bindings(handler.body)
-                yield from _bindings(statement.orelse)
-                yield from _bindings(statement.finalbody)
+                    yield from _bindings(handler.body, python)
+                yield from _bindings(statement.orelse, python)
+                yield from _bindings(statement.finalbody, python)
             case _:
                 pass
 
 
-def _judge(bound: dict[str, ast.stmt], name: str) -> ContractReading:
+def _judge(bound: dict[str, ast.stmt], hidden: Mapping[str, ast.stmt], name: str) -> ContractReading:
     has = {function: function in bound for function in ("load", "predict", "init", "run")}
     ours, azure = has["load"] and has["predict"], has["init"] and has["run"]
     sagemaker = sagemaker_contract.ENTRY in bound
@@ -105,27 +117,53 @@ def _judge(bound: dict[str, ast.stmt], name: str) -> ContractReading:
         wrong = tuple(sagemaker_contract.find_contract_faults(bound, name))
         return ContractReading(contract=None if wrong else Contract.SAGEMAKER, faults=wrong)
     if not ours and not azure:
-        return _broken(name, _lack(has, bound), want=_WANTED, got=_got(bound))
+        return _lacking(has, bound, hidden, name)
     contract = Contract.PREDICT if ours else Contract.AZURE
     functions = ("load", "predict") if ours else ("init", "run")
     faults = [fault for function in functions for fault in _call_faults(function, bound[function], name)]
     return ContractReading(contract=None if faults else contract, faults=tuple(faults))
 
 
-def _lack(has: dict[str, bool], bound: dict[str, ast.stmt]) -> str:
+def _lacking(
+    has: Mapping[str, bool], bound: Mapping[str, ast.stmt], hidden: Mapping[str, ast.stmt], name: str
+) -> ContractReading:
+    """Tell what a script lacks to keep a contract, and which of its functions may be meant to be it."""
+    lack = _lack(has, bound)
+    wanted = [lack[1]] if lack else [*has, sagemaker_contract.ENTRY]
+    if unreached := [function for function in wanted if function in hidden]:
+        fact = f"script defines {' and '.join(unreached)} only under a condition that is false in the image"
+        line = hidden[unreached[0]].lineno
+        fix = f"define {' and '.join(unreached)} without that condition: the image imports the script"
+        return _broken(name, fact, line=line, want=_WANTED, got=_got(bound), fix=fix)
+    if lack is None:
+        starred = "script imports its functions by '*', which cannot be read; import them by name"
+        fact = starred if "*" in bound else "script keeps no scoring contract"
+        return _broken(name, fact, want=_WANTED, got=_got(bound))
+    present, absent = lack
+    fact, meant = f"script defines {present} but no {absent}", _meant(absent, bound)
+    if meant is None:
+        return _broken(name, fact, line=bound[present].lineno, want=_WANTED, got=_got(bound))
+    fact, fix = f"{fact}; did you mean '{meant}'?", f"rename {meant} to {absent}"
+    return _broken(name, fact, line=bound[meant].lineno, want=_WANTED, got=_got(bound), fix=fix)
+
+
+def _lack(has: Mapping[str, bool], bound: Mapping[str, ast.stmt]) -> tuple[str, str] | None:
+    """Return a function of a contract that is there, and the one that is missing beside it."""
     for one, other in (("load", "predict"), ("init", "run")):
         if has[one] != has[other]:
-            present, absent = (one, other) if has[one] else (other, one)
-            return f"script defines {present} but no {absent}"
-    for function in (*sagemaker_contract.STEPS, sagemaker_contract.TRANSFORM):
-        if function in bound:
-            return f"script defines {function} but no {sagemaker_contract.ENTRY}"
-    if "*" in bound:
-        return "script imports its functions by '*', which cannot be read; import them by name"
-    return "script keeps no scoring contract"
+            return (one, other) if has[one] else (other, one)
+    steps = (step for step in (*sagemaker_contract.STEPS, sagemaker_contract.TRANSFORM) if step in bound)
+    return next(((step, sagemaker_contract.ENTRY) for step in steps), None)
 
 
-def _got(bound: dict[str, ast.stmt]) -> str:
+def _meant(absent: str, bound: Mapping[str, ast.stmt]) -> str | None:
+    """Return the function that is probably the missing one: ``load_model`` for ``load``."""
+    functions = [name for name, statement in bound.items() if isinstance(statement, _Function)]
+    parts = [name for name in functions if absent in name.lower().split("_")]
+    return parts[0] if parts else closest(absent, functions)
+
+
+def _got(bound: Mapping[str, ast.stmt]) -> str:
     functions = [name for name, statement in bound.items() if isinstance(statement, _Function)]
     return ", ".join(functions) if functions else "no functions at the top level"
 
@@ -205,10 +243,16 @@ def _count(number: int) -> str:
 
 
 def _broken(
-    name: str, fact: str, *, line: int | None = None, want: str | None = None, got: str | None = None
+    name: str,
+    fact: str,
+    *,
+    line: int | None = None,
+    want: str | None = None,
+    got: str | None = None,
+    fix: str | None = None,
 ) -> ContractReading:
     at = f"{name}:{line}" if line else name
-    return ContractReading(contract=None, faults=(Fault(fact=fact, at=at, want=want, got=got),))
+    return ContractReading(contract=None, faults=(Fault(fact=fact, at=at, want=want, got=got, fix=fix),))
 
 
 def _read_unparsed(source: bytes, *, name: str, python: str) -> ContractReading:

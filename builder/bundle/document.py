@@ -38,10 +38,14 @@ class Document:
 
     def line(self, path: KeyPath) -> int:
         """Return the line a value stands on, or that of the closest thing around it that is there."""
+        return self.position(path)[0]
+
+    def position(self, path: KeyPath) -> tuple[int, int]:
+        """Return the line and column a value stands at, or those of the closest thing around it that is there."""
         while path and path not in self.marks:
             path = path[:-1]
         mark = self.marks.get(path)
-        return mark.line if mark else 1
+        return (mark.line, mark.column) if mark else (1, 1)
 
     def spelled(self, path: KeyPath) -> str | None:
         """Return how a scalar is written, which ``3.10`` needs: its value is 3.1."""

@@ -20,6 +20,10 @@ class Faults:
         self.document = document
         self._found: list[tuple[int, Fault]] = []
         self._places: set[KeyPath] = set()
+        self.warnings: list[str] = []
+        """What is not wrong but would surprise, each with its place."""
+        self.hint: str | None = None
+        """What helps with all of them."""
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -37,10 +41,21 @@ class Faults:
         self._found.append((line, Fault(fact=fact, at=self.document.at(path), want=want, got=got)))
 
     def add_elsewhere(
-        self, fact: str, path: KeyPath, at: str, *, want: str | None = None, got: str | None = None
+        self,
+        fact: str,
+        path: KeyPath,
+        at: str,
+        *,
+        want: str | None = None,
+        got: str | None = None,
+        fix: str | None = None,
     ) -> None:
         """Add a fault of a file the document names; there may be several for one place."""
-        self._found.append((self.document.line(path), Fault(fact=fact, at=at, want=want, got=got)))
+        self._found.append((self.document.line(path), Fault(fact=fact, at=at, want=want, got=got, fix=fix)))
+
+    def warn(self, text: str, path: KeyPath, at: str | None = None) -> None:
+        """Add a warning about a place in the document, or ``at`` one in a file that it names."""
+        self.warnings.append(f"{at or f'{self.document.name}:{self.document.line(path)}'}: {text}")
 
     def in_order(self) -> tuple[Fault, ...]:
         """Return the faults in the order of the document's lines."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from builder.bundle.document import KeyPath
 from builder.bundle.faults import Faults
 from builder.bundle.inventory import Memory
-from builder.bundle.json_schema import SchemaFault, check_schema, describe, read_json
+from builder.bundle.json_schema import SchemaFault, check_schema, describe, misspelt_keywords, read_json
 from builder.bundle.model import SchemaScope
 from builder.bundle.paths import FoundPath, PathFault, find_path
 from builder.oci.entry import EntryKind
@@ -64,14 +65,16 @@ class BundleFiles:
 
     def requirements(self, given: str | Sequence[str | None], path: KeyPath) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Read requirements, a file or a list: the lines, and the normalised names."""
+        if isinstance(given, str) and self._is_inline(given, path):
+            return (), ()
         text = self.text(given, path) if isinstance(given, str) else None
         lines = (text or "").splitlines() if isinstance(given, str) else [line or "" for line in given]
-        key = ["requirements", lines]
+        key = ["requirements", lines, isinstance(given, str)]
         if self.memory is not None and (known := self.memory.get(key)):
             return tuple(known["lines"]), tuple(known["names"])
         from builder.bundle.requirements import read_requirements  # noqa: PLC0415 - only for lines that are new
 
-        found = read_requirements(lines)
+        found = read_requirements(lines, is_list=not isinstance(given, str))
         if isinstance(given, str):
             for fault in found.faults:
                 at = f"{given}:{fault.index + 1}"
@@ -83,6 +86,18 @@ class BundleFiles:
             self.memory.put(key, {"lines": list(found.lines), "names": list(found.names)})
         return found.lines, found.names
 
+    def _is_inline(self, given: str, path: KeyPath) -> bool:
+        """Tell whether requirements stand where their file is wanted, which is a fault."""
+        if isinstance(find_path(self.root, given), FoundPath):
+            return False
+        from builder.bundle.requirements import written_as_list  # noqa: PLC0415 - only for what is no path
+
+        want = written_as_list(given)
+        if want is not None:
+            fact = "requirements name no file; a list of them is written in brackets"
+            self.faults.add(fact, path, want=f"requirements: {want}", got=given)
+        return want is not None
+
     def json_schema(
         self, given: str | Mapping[str, Any] | None, path: KeyPath, *, scope: SchemaScope | None
     ) -> Mapping[str, Any] | None:
@@ -90,6 +105,7 @@ class BundleFiles:
         if given is None:
             return None
         value: Any = given
+        content: bytes | None = None
         if isinstance(given, str):
             content = self.content(given, path)
             if content is None:
@@ -103,14 +119,28 @@ class BundleFiles:
         key = ["record schema" if of_record else "schema", value]
         if self.memory is not None and self.memory.get(key) is True:
             return dict(value)
-        is_sound = True
-        for fault in check_schema(value, of_record=of_record):
-            is_sound = False
-            if isinstance(given, str):
-                at = describe(fault, given)
-                self.faults.add_elsewhere(fault.fact, path, at, want=fault.want, got=fault.got)
-            else:
+        faults = tuple(check_schema(value, of_record=of_record))
+        misspelt = () if faults else tuple(misspelt_keywords(value))
+        if content is not None and isinstance(given, str) and (faults or misspelt):
+            self._tell_of_file(given, content, path, faults, misspelt)
+        else:
+            for fault in faults:
                 self.faults.add(fault.fact, (*path, *fault.path), want=fault.want, got=fault.got)
-        if self.memory is not None and is_sound:
+            for fault in misspelt:
+                self.faults.warn(fault.fact, (*path, *fault.path))
+        if self.memory is not None and not faults and not misspelt:
             self.memory.put(key, value=True)
-        return value if is_sound else None
+        return None if faults else value
+
+    def _tell_of_file(
+        self, name: str, content: bytes, path: KeyPath, faults: Iterable[SchemaFault], misspelt: Iterable[SchemaFault]
+    ) -> None:
+        """Add the faults of a JSON file in the order of its lines, and the warnings."""
+        from builder.bundle.yaml_document import read_json_document  # noqa: PLC0415 - only to place a fault
+
+        document = read_json_document(content, name=name)
+        for fault in sorted(faults, key=lambda fault: document.position(fault.path)):
+            at = describe(replace(fault, line=document.line(fault.path)), name)
+            self.faults.add_elsewhere(fault.fact, path, at, want=fault.want, got=fault.got)
+        for fault in sorted(misspelt, key=lambda fault: document.position(fault.path)):
+            self.faults.warn(fault.fact, path, describe(replace(fault, line=document.line(fault.path)), name))

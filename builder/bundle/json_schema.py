@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from builder.bundle.document import KeyPath, show_path
+from builder.bundle.faults import closest
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
+TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
+_OTHER_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "float": "number", "double": "number", "decimal": "number", "int": "integer", "long": "integer",
+        "str": "string", "text": "string", "date": "string", "bool": "boolean", "dict": "object", "map": "object",
+        "list": "array", "tuple": "array", "none": "null",
+    }
+)  # fmt: skip
+"""What other languages call the types."""
+_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "object": "an object", "array": "an array", "string": "text", "number": "a number", "integer": "a whole number",
+        "boolean": "true or false", "null": "null",
+    }
+)  # fmt: skip
+_KEYWORDS = (
+    "$anchor", "$comment", "$defs", "$dynamicAnchor", "$dynamicRef", "$id", "$ref", "$schema", "$vocabulary",
+    "additionalProperties", "allOf", "anyOf", "const", "contains", "contentEncoding", "contentMediaType",
+    "contentSchema", "default", "definitions", "dependencies", "dependentRequired", "dependentSchemas", "deprecated",
+    "description", "else", "enum", "examples", "exclusiveMaximum", "exclusiveMinimum", "format", "if", "items",
+    "maxContains", "maxItems", "maxLength", "maxProperties", "maximum", "minContains", "minItems", "minLength",
+    "minProperties", "minimum", "multipleOf", "not", "oneOf", "pattern", "patternProperties", "prefixItems",
+    "properties", "propertyNames", "readOnly", "required", "then", "title", "type", "unevaluatedItems",
+    "unevaluatedProperties", "uniqueItems", "writeOnly",
+)  # fmt: skip
+_OF_OPENAPI = frozenset({"example"})
+_NEARLY = 0.82
+"""How alike a key and a keyword are spelled, when one is taken for the other."""
 _DATA_KEYWORDS = frozenset({"enum", "const", "default", "examples"})
 _NAMED_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 
@@ -58,9 +92,7 @@ def check_schema(schema: Any, *, of_record: bool) -> Iterator[SchemaFault]:
     except RecursionError:
         yield SchemaFault(fact="schema is nested too deeply")
         return
-    for error in errors:
-        path: KeyPath = tuple(error.absolute_path)
-        yield SchemaFault(fact=f"not a JSON Schema: {error.message[:160]}", path=path)
+    yield from map(_explained, errors)
     if errors:
         return
     for path, part in parts:
@@ -69,6 +101,45 @@ def check_schema(schema: Any, *, of_record: bool) -> Iterator[SchemaFault]:
     if of_record and kind is not None and kind != "object":
         fact = "a schema with scope record describes an object of features"
         yield SchemaFault(fact=fact, path=("type",), want="object, or scope: body", got=json.dumps(kind))
+
+
+def _explained(error: ValidationError) -> SchemaFault:
+    """Return what a schema does against the schema of schemas, in words."""
+    path: KeyPath = tuple(error.absolute_path)
+    value: Any = error.instance
+    got = json.dumps(value, ensure_ascii=False)[:80]
+    keyword = next((part for part in reversed(path) if isinstance(part, str)), "a schema")
+    if keyword == "type" and not isinstance(value, Mapping):
+        wrong = next((one for one in value if one not in TYPES), "") if isinstance(value, list) else value
+        meant = _OTHER_WORDS.get(str(wrong).lower()) or closest(str(wrong), TYPES)
+        fact = f"not a JSON Schema: {json.dumps(wrong)[:80]} is no type"
+        fact += f"; did you mean '{meant}'?" if meant and isinstance(wrong, str) else ""
+        return SchemaFault(fact=fact, path=path, want=", ".join(TYPES), got=got)
+    if error.validator == "type":
+        kinds: Any = error.validator_value
+        words = " or ".join(_WORDS[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds))
+        return SchemaFault(fact=f"not a JSON Schema: {keyword} must be {words}", path=path, want=words, got=got)
+    return SchemaFault(fact=f"not a JSON Schema: {error.message[:160]}", path=path)
+
+
+def misspelt_keywords(schema: Mapping[str, Any], path: KeyPath = ()) -> Iterator[SchemaFault]:
+    """Yield every key of a schema that is no keyword, and so does nothing, but is spelled nearly as one."""
+    for key, value in schema.items():
+        if key not in _KEYWORDS:
+            meant = next(iter(difflib.get_close_matches(key, _KEYWORDS, n=1, cutoff=_NEARLY)), None)
+            meant = meant or next((one for one in _KEYWORDS if one.lower() == key.lower().replace("_", "")), None)
+            if meant and key not in _OF_OPENAPI and meant not in schema:
+                fact = f"'{key}' is no keyword of JSON Schema and does nothing; did you mean '{meant}'?"
+                yield SchemaFault(fact=fact, path=(*path, key))
+        elif key in _NAMED_SCHEMAS and isinstance(value, Mapping):
+            for name, inner in value.items():
+                if isinstance(inner, Mapping):
+                    yield from misspelt_keywords(inner, (*path, key, name))
+        elif key not in _DATA_KEYWORDS:
+            parts = enumerate(value) if isinstance(value, list) else [(None, value)]
+            for index, inner in parts:
+                if isinstance(inner, Mapping):
+                    yield from misspelt_keywords(inner, (*path, key) if index is None else (*path, key, index))
 
 
 def subschemas(schema: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:

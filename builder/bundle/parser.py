@@ -14,6 +14,7 @@ from builder.bundle.faults import Faults
 from builder.bundle.files import BundleFiles
 from builder.bundle.framework import ModelReading
 from builder.bundle.inventory import Memory
+from builder.bundle.misnamed import MISNAMED
 from builder.bundle.model import (
     Batching,
     Bundle,
@@ -78,7 +79,7 @@ def load_bundle(
     if known is not None:
         faults = Faults(known)
         bundle = _read(known, faults, file, default_bases, memory, is_sound=True)
-        if bundle is not None and not faults:
+        if bundle is not None and not faults and not faults.warnings:
             return bundle
     from builder.bundle.yaml_document import read_document  # noqa: PLC0415 - only for a document that is new, or wrong
 
@@ -95,7 +96,7 @@ def load_bundle(
     faults = Faults(document)
     bundle = _read(document, faults, file, default_bases, memory, is_sound=False)
     if faults or bundle is None:
-        raise BundleError(faults.in_order(), hint="docs/reference/bundle-yaml.md describes every key")
+        raise BundleError(faults.in_order(), hint=faults.hint)
     if memory is not None:
         memory.put(
             ["bundle.yaml", content.hex()], json.dumps(document.value)
@@ -122,6 +123,8 @@ def _read(
 
 def _find(path: Path) -> Path:
     if path.is_file():
+        if path.suffix not in (".yaml", ".yml"):
+            raise BundleError.of(f"not a {BUNDLE_FILE}", at=str(path), hint=f"name the folder: {path.parent}")
         return path
     file = path / BUNDLE_FILE
     if file.is_file():
@@ -175,7 +178,7 @@ class _Reader:
             service=service,
             release=release,
             checks=self.checks(),
-            warnings=tuple(self.warnings),
+            warnings=(*self.faults.warnings, *self.warnings),
         )
 
     def part(self, *path: str) -> Mapping[str, Any]:
@@ -223,6 +226,7 @@ class _Reader:
         given = part.get("requirements", [])
         requirements, names = self.files.requirements(given, ("environment", "requirements"))
         python, base = part.get("python"), self.base(part)
+        self.misnamed(given, requirements, names)
         if python is None or base is None:
             return None, names
         platforms = [text for text in part.get("platforms", ["linux/amd64"]) if text is not None]
@@ -236,6 +240,18 @@ class _Reader:
             platforms=tuple(Platform.parse(text) for text in platforms),
         )
         return environment, names
+
+    def misnamed(self, given: Any, lines: tuple[str, ...], names: tuple[str, ...]) -> None:
+        where: KeyPath = ("environment", "requirements")
+        for line, name in zip(lines, names, strict=True):
+            if (meant := MISNAMED.get(name)) is not None and meant not in names:
+                text = f"{name} is only what is imported, and not a package to require; did you mean {meant}?"
+                if isinstance(given, str):
+                    written = (self.files.text(given, where) or "").splitlines()
+                    number = next((number for number, one in enumerate(written, 1) if line in one), 1)
+                    self.faults.warn(text, where, f"{given}:{number}")
+                else:
+                    self.faults.warn(text, (*where, given.index(line)))
 
     def base(self, part: Mapping[str, Any]) -> str | None:
         path: KeyPath = ("environment", "base")

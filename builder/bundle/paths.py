@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -11,6 +13,9 @@ from builder.oci.entry import EntryKind
 
 OUTPUT = "build"
 """The folder a build writes to, beside bundle.yaml; never an input."""
+_MOST_SOUGHT = 5000
+"""Entries of a bundle that are looked at for a path that was meant."""
+_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,19 +80,67 @@ def _misspelled(text: str) -> PathFault | None:
 
 
 def _missing(root: Path, relative: str, text: str) -> PathFault:
-    """Tell how far a path leads and what was probably meant."""
+    """Tell what was probably meant, else what there is where the path breaks off."""
     folder = root
     for part in relative.split("/"):
         step = folder / part
         if step.is_symlink() and not step.exists():
             return PathFault(fact="path is a symlink to nothing", got=f"{text} -> {step.readlink()}")
         if not step.exists():
-            try:
-                names = [entry.name for entry in folder.iterdir()]
-            except OSError:
-                names = []
-            guess = closest(part, names)
-            want = (folder / guess).relative_to(root).as_posix() if guess else None
-            return PathFault(fact="no such file or folder", want=want, got=text)
+            break
         folder = step
-    return PathFault(fact="no such file or folder", got=text)
+    meant = _same_name(root, relative) or _near(root, relative)
+    fact = f"no such file or folder; did you mean '{meant}'?" if meant else "no such file or folder"
+    return PathFault(fact=fact, want=meant, got=text if meant or folder == root else f"{text}; {_held(folder, root)}")
+
+
+def _same_name(root: Path, relative: str) -> str | None:
+    """Return the path in the bundle that ends as this one does, the nearest one first."""
+    name = relative.rpartition("/")[2]
+    found = [path for path in _paths(root) if path.rpartition("/")[2].lower() == name.lower()]
+    return min(found, key=lambda path: (path.count("/"), path), default=None)
+
+
+def _paths(root: Path) -> Iterator[str]:
+    """Yield what a bundle may name, as far as that is quickly read."""
+    left = _MOST_SOUGHT
+    for folder, folders, files in os.walk(root):
+        inside = Path(folder).relative_to(root).as_posix()
+        is_root = inside == "."
+        folders[:] = sorted(name for name in folders if name[0] not in "._" and not (is_root and name == OUTPUT))
+        for name in sorted([*folders, *files]):
+            if (left := left - 1) < 0:
+                return
+            yield name if is_root else f"{inside}/{name}"
+
+
+def _near(root: Path, relative: str) -> str | None:
+    """Correct each part of a path by what is there; only a path that leads to its end is one that was meant."""
+    folder = root
+    for part in relative.split("/"):
+        names = {name for name in _names(folder) if name[0] != "." and not (folder == root and name == OUTPUT)}
+        if part not in names:
+            written = PurePosixPath(part)
+            alike = [name for name in names if PurePosixPath(name).suffix == written.suffix]
+            stems = {PurePosixPath(name).stem: name for name in (*sorted(names), *sorted(alike))}
+            guess = closest(written.stem, stems)
+            if guess is None:
+                return None
+            part = stems[guess]  # noqa: PLW2901 - goes on with what is there
+        folder = folder / part
+    return folder.relative_to(root).as_posix()
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in folder.iterdir())
+    except OSError:
+        return []
+
+
+def _held(folder: Path, root: Path) -> str:
+    if folder.is_file():
+        return f"{folder.relative_to(root).as_posix()} is a file"
+    names = _names(folder)
+    listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return f"{folder.relative_to(root).as_posix()}/ holds {listed or 'nothing'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ _INDEX_OPTIONS = (
 )  # fmt: skip
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _PATH = re.compile(r"^(?:\.{1,2}(?:/|$)|/|~|[A-Za-z]:\\|file:)|\.(?:whl|zip|tar\.gz|tgz)(?:\s|;|$)")
+_LIST_FILE = re.compile(r"[^\s;=<>!~@\[\]]+\.(?:txt|in)\Z")
 _VCS = re.compile(r"(?:^|@\s*)(?:git|hg|svn|bzr)\+")
 
 
@@ -37,8 +39,13 @@ class Requirements:
     faults: tuple[RequirementFault, ...]
 
 
-def read_requirements(lines: Sequence[str]) -> Requirements:
+def read_requirements(lines: Sequence[str], *, is_list: bool = False) -> Requirements:
     """Read the lines of a requirements file, or the items of a list. Comments and continuations are understood."""
+    if is_list and len(lines) == 1 and _LIST_FILE.fullmatch(lines[0].strip()):
+        file = lines[0].strip()
+        fact = "list names a file of requirements; a file is written without brackets"
+        fault = RequirementFault(index=0, fact=fact, want=f"requirements: {file}", got=f"[{file}]")
+        return Requirements(lines=(), names=(), faults=(fault,))
     good: list[str] = []
     names: list[str] = []
     faults: list[RequirementFault] = []
@@ -75,6 +82,22 @@ def read_requirements(lines: Sequence[str]) -> Requirements:
     return Requirements(lines=tuple(good), names=tuple(names), faults=tuple(faults))
 
 
+def written_as_list(text: str) -> str | None:
+    """Return how requirements that stand where a file's path is wanted are written; None when they are none.
+
+    A name alone is more likely a path, unless nothing of a path is in it.
+    """
+    for parts in ([text], text.split(",")):
+        items = [part.strip() for part in parts]
+        found = read_requirements(items)
+        if not found.faults and len(found.lines) == len(items) and "/" not in text:
+            if len(items) == 1 and re.fullmatch(r"[\w.-]+\.\w+", text):
+                return None
+            quoted = [json.dumps(item) if re.search(r"[,\[\]{}#:'\"]", item) else item for item in items]
+            return f"[{', '.join(quoted)}]"
+    return None
+
+
 def _redacted(line: str) -> str:
     """Return a line without the credentials of a URL in it."""
     return re.sub(r"://[^/@\s]*@", "://", line)
@@ -102,6 +125,8 @@ def _logical(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
 def _refused(line: str) -> tuple[str, str | None] | None:
     """Return why a line is not a plain requirement, and what to write instead."""
     option = re.split(r"[\s=]", line, maxsplit=1)[0]
+    if _LIST_FILE.fullmatch(line) and not line.startswith("-"):
+        return "line names another file", "the lines of that file, here"
     if option in ("-r", "--requirement") or (line.startswith("-r") and not line.startswith("--")):
         return "line names another file", "the lines of that file, here"
     if option in ("-c", "--constraint") or (line.startswith("-c") and not line.startswith("--")):

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator, validators
 from builder.bundle.document import KeyPath, show_path
 from builder.bundle.faults import Faults, closest, shown
 
+_HINT = "docs/reference/bundle-yaml.md describes every key"
 SCHEMA_FILE = "bundle.schema.json"
 
 _TYPES = {
@@ -51,6 +52,7 @@ def check_against_schema(value: Any, faults: Faults) -> Any:
     for error in _errors(value):
         for path, fact, want, got in _explained(error, faults):
             faults.add(fact, path, want=want, got=got)
+            faults.hint = _HINT
             if error.validator != "required":
                 sound = _without(sound, path)
     return sound

@@ -101,7 +101,8 @@ def read_scoring(
         return None, ()
     reading = read_contract(content, name=script.relative, python=python or _FALLBACK_PYTHON)
     for fault in reading.faults:
-        files.faults.add_elsewhere(fault.fact, where, fault.at or script.relative, want=fault.want, got=fault.got)
+        at = fault.at or script.relative
+        files.faults.add_elsewhere(fault.fact, where, at, want=fault.want, got=fault.got, fix=fault.fix)
     if reading.contract is None:
         return None, reading.warnings
     return Scoring(contract=reading.contract, script=script.relative, sources=tuple(sources)), reading.warnings

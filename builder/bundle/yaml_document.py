@@ -44,6 +44,14 @@ for _name, _pattern, _first in (
     _Loader.add_implicit_resolver(f"{_TAG}{_name}", re.compile(_pattern), _first)
 
 
+def read_json_document(content: bytes, *, name: str) -> Document:
+    """Read what is known to be JSON, to learn where its values stand; without that, a document that knows no place."""
+    try:  # JSON may be indented by tabs, which YAML may not, and tabs stand nowhere else in it
+        return read_document(content.replace(b"\t", b" "), name=name)
+    except BundleError:
+        return Document(name=name, value=None, marks={})
+
+
 def read_document(content: bytes, *, name: str) -> Document:
     """Read one YAML document.
 

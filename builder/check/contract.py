@@ -17,7 +17,7 @@ from builder.check.features_match import (
 )
 from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.model_files import read_model_path
-from builder.check.places import yaml_place
+from builder.check.places import value_place
 from builder.check.schema_parts import Presence
 from builder.check.subject import Subject
 from builder.check.walk.script import walk_scoring
@@ -52,7 +52,10 @@ UNKNOWN_KEY = Rule(
     name="unknown-key",
     level=Level.WARNING,
     summary="The scoring code reads a field that the request schema does not name.",
-    why="A request that satisfies the schema lacks the field: it ends in 500 where 400 was due, or in a default.",
+    why=(
+        "A request that satisfies the schema lacks the field: it ends in 500 where 400 was due, or in a default. Where "
+        "the schema forbids the field and every request comes by the line, all of them fail: that is an error."
+    ),
     remedy="Correct the name, or add the field to the schema and to its required fields.",
 )
 OPTIONAL_KEY = Rule(
@@ -137,14 +140,19 @@ def _with_script(subject: Subject, names: tuple[str, ...], source: str) -> Itera
 
 
 def _keys(subject: Subject) -> Iterator[Finding]:
-    """Report each key once, where it is read first."""
+    """Report each key once, where it is read first; where that always fails, if there is such a place."""
     uses = [use for use in walk_scoring(subject).key_uses if not use.is_guarded]
     told: set[tuple[str, str]] = set()
-    for use in sorted(uses, key=lambda use: (use.module, use.line, use.column)):
+    for use in sorted(uses, key=lambda use: (not _always_fails(use), use.module, use.line, use.column)):
         finding = _judge_key(use)
         if finding is not None and (use.module, use.key) not in told:
             told.add((use.module, use.key))
             yield finding
+
+
+def _always_fails(use: KeyUse) -> bool:
+    """Tell whether no request that satisfies the schema gets past this line."""
+    return use.presence is Presence.NEVER and use.is_certain and not use.is_get
 
 
 def _judge_key(use: KeyUse) -> Finding | None:
@@ -155,7 +163,10 @@ def _judge_key(use: KeyUse) -> Finding | None:
         adding = "properties" if use.is_get else "properties and required fields"
         remedy = f"read '{close[0]}'" if close else f"add '{use.key}' to the schema's {adding}"
         message = f"'{use.key}' is read, and the request schema {forbids} it"
-        return Finding(rule=UNKNOWN_KEY, place=place, message=message, remedy=remedy)
+        if not _always_fails(use):
+            return Finding(rule=UNKNOWN_KEY, place=place, message=message, remedy=remedy)
+        message = f"{message}: every request fails"
+        return Finding(rule=UNKNOWN_KEY, place=place, message=message, remedy=remedy, level=Level.ERROR)
     if use.presence is Presence.OPTIONAL and not use.is_get:
         message = f"'{use.key}' is read, and the request schema does not require it"
         remedy = f"add '{use.key}' to the schema's required fields, or read it with get('{use.key}')"
@@ -166,8 +177,8 @@ def _judge_key(use: KeyUse) -> Finding | None:
 def _of_schema(
     bundle: Bundle, rule: Rule, message: str, remedy: str, *, level: Level | None = None, field: str | None = None
 ) -> Finding:
-    path = ("schema", "request") if field is None else ("schema", "request", "properties", field)
-    return Finding(rule=rule, place=yaml_place(bundle.root, *path), message=message, remedy=remedy, level=level)
+    place = value_place(bundle.root, ("schema", "request"), *(() if field is None else ("properties", field)))
+    return Finding(rule=rule, place=place, message=message, remedy=remedy, level=level)
 
 
 def _listed(names: Iterable[str]) -> str:

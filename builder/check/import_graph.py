@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from builder.bundle import sagemaker_contract
+from builder.bundle.conditions import Target
 from builder.bundle.model import Contract
-from builder.check.conditions import Target
 from builder.check.modules import Computed, Context, Import, ModuleReading, read_module
 from builder.check.moved_names import is_moved
 from builder.check.resolution import Origin, Resolution, Resolver

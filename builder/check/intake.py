@@ -38,6 +38,8 @@ class Refusal:
     status: int
     reasons: tuple[str, ...]
     """Each names a field, as the server does: ``records[3].age must be …``."""
+    broken_at: tuple[int, int] | None = None
+    """The line and column at which a body ends to be JSON."""
 
 
 def foresee_refusal(bundle: Bundle, test: SmokeTest) -> Refusal | None:
@@ -59,6 +61,9 @@ def foresee_refusal(bundle: Bundle, test: SmokeTest) -> Refusal | None:
         return Refusal(status=415, reasons=(f"the content type is {test.content_type}, not application/json",))
     try:
         value = parse(test.request)
+    except json.JSONDecodeError as error:
+        reason = f"the body is not JSON: {error.msg.lower()}"
+        return Refusal(status=400, reasons=(reason,), broken_at=(error.lineno, error.colno))
     except ValueError as error:
         return Refusal(status=400, reasons=(f"the body is not JSON: {error}",))
     if schema is None:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from builder.bundle.conditions import Target, truth
 from builder.check import availability
-from builder.check.conditions import Target, truth
 from builder.check.constants import Constants, Texts
 from builder.check.handlers import catches_import_error, gives_up, last_name, suppresses_import_error
 from builder.check.trees import parse_source

@@ -1,11 +1,11 @@
-"""Lines of bundle.yaml, for findings about what it says."""
+"""Lines of bundle.yaml and of the files it names, for findings about what they say."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from builder.bundle.document import Document, show_path
 from builder.check.distributions import normalised
@@ -15,6 +15,8 @@ from builder.errors import BundleError
 
 BUNDLE_FILE = "bundle.yaml"
 
+_LONGEST = 1 << 18
+"""Bytes of a file in which a line is worth looking for."""
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
@@ -25,6 +27,26 @@ def yaml_place(root: Path, *path: str | int) -> Place:
     except (OSError, BundleError):
         return Place(path=BUNDLE_FILE, detail=show_path(path) or None)
     return Place(path=BUNDLE_FILE, line=document.line(path), detail=show_path(path) or None)
+
+
+def value_place(root: Path, key: tuple[str | int, ...], *inner: str | int) -> Place:
+    """Return where a value stands in the JSON file that a key of bundle.yaml names, or below the key itself."""
+    try:
+        named = _document(root / BUNDLE_FILE).spelled(key)
+    except (OSError, BundleError):
+        named = None
+    if named is None:
+        return yaml_place(root, *key, *inner)
+    path = str(PurePosixPath(named))
+    detail = show_path(inner or key)
+    try:
+        document = _document(root / path) if (root / path).stat().st_size <= _LONGEST else None
+    except (OSError, BundleError):
+        document = None
+    if document is None or not document.marks:
+        return Place(path=path, detail=detail)
+    line, column = document.position(inner)
+    return Place(path=path, line=line, column=column, detail=detail)
 
 
 def requirement_place(subject: Subject, name: str | None = None) -> Place:
@@ -55,9 +77,10 @@ def required_names(subject: Subject) -> set[str]:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, _stamp: tuple[int, int]) -> Document:
-    from builder.bundle.yaml_document import read_document  # noqa: PLC0415 - only to place a finding
+    from builder.bundle.yaml_document import read_document, read_json_document  # noqa: PLC0415 - only to place a finding
 
-    return read_document(path.read_bytes(), name=BUNDLE_FILE)
+    read = read_json_document if path.suffix == ".json" else read_document
+    return read(path.read_bytes(), name=path.name)
 
 
 def _document(path: Path) -> Document:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from builder.bundle.document import show_path
 from builder.bundle.json_schema import subschemas
 from builder.bundle.model import Bundle, SchemaScope, SmokeTest
-from builder.check.finding import Finding, Level, Rule
+from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.intake import find_faults, foresee_refusal, is_fully_checkable, speaks_platform, validator
-from builder.check.places import yaml_place
+from builder.check.places import value_place, yaml_place
 from builder.check.subject import Subject
 
 SAMPLE_REFUSED = Rule(
@@ -89,9 +90,16 @@ def _request(bundle: Bundle, index: int, test: SmokeTest) -> Iterator[Finding]:
     if refusal is not None and expected == 200:
         more = len(refusal.reasons) - _SHOWN
         reasons = "; ".join(refusal.reasons[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-        message = f"smoke test '{test.name}' expects 200, but the request is refused with {refusal.status}: {reasons}"
         remedy = f"correct the request or the schema; or expect the refusal, status: {refusal.status}"
-        yield _finding(SAMPLE_REFUSED, bundle, where, message, remedy)
+        place = value_place(bundle.root, where, *_blamed(refusal.reasons[0]))
+        if refusal.broken_at is not None:
+            line, column = refusal.broken_at
+            place, remedy = (
+                Place(path=place.path, line=line, column=column, detail=show_path(where)),
+                "correct the JSON",
+            )
+        message = f"smoke test '{test.name}' expects 200, but the request is refused with {refusal.status}: {reasons}"
+        yield Finding(rule=SAMPLE_REFUSED, place=place, message=message, remedy=remedy)
     elif refusal is None and expected in (400, 404, 413, 415, 422):
         if bundle.schemas.request is not None and not is_fully_checkable(bundle.schemas.request):
             return
@@ -101,6 +109,14 @@ def _request(bundle: Bundle, index: int, test: SmokeTest) -> Iterator[Finding]:
             reason = "the request satisfies the schema" if bundle.schemas.request else "nothing refuses the request"
         message = f"smoke test '{test.name}' expects {expected}, but {reason}"
         yield _finding(REFUSAL_ACCEPTED, bundle, where, message, "tighten the schema so that this request breaks it")
+
+
+def _blamed(reason: str) -> tuple[str | int, ...]:
+    """Return the part of a request that a reason names first: ``records[3].age: …``."""
+    name = reason.partition(": ")[0]
+    if name == "body":
+        return ()
+    return _steps(f"${name}" if name.startswith("[") else f"$.{name}") or ()
 
 
 def _answer(bundle: Bundle, index: int, test: SmokeTest, schema: Mapping[str, Any]) -> Iterator[Finding]:

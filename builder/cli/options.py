@@ -64,7 +64,10 @@ def timings_table(stages: Mapping[str, float], *, before: float, total: float) -
     rest = total - before - sum(stages.values())
     rows = [("start of the command", before), *stages.items(), ("between stages", max(0.0, rest)), ("all", total)]
     width = max(len(name) for name, _ in rows)
-    return "\n".join(f"  {name:<{width}}  {seconds:8.3f} s  {100 * seconds / total:5.1f} %" for name, seconds in rows)
+    lines = [f"  {name:<{width}}  {seconds:8.3f} s  {100 * seconds / total:5.1f} %" for name, seconds in rows]
+    if rest < 0:
+        lines.append("  stages overlap, so they add up to more than all")
+    return "\n".join(lines)
 
 
 def _platforms(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[Platform, ...]:

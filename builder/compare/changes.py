@@ -46,6 +46,15 @@ class LayerSizes:
     old: int | None
     new: int | None
     is_same: bool
+    old_title: str | None = None
+    """What the old image calls it, where it has it."""
+
+    @property
+    def shown(self) -> str:
+        """The title with both versions: ``dependencies: numpy 2.2 → 2.3``."""
+        if self.old_title in (None, self.title):
+            return self.title
+        return f"{self.old_title} → {self.title.rpartition(' ')[2]}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -179,6 +188,7 @@ def _layers(old: tuple[LayerContents, ...], new: tuple[LayerContents, ...]) -> I
             left.remove(twin)
         yield LayerSizes(
             title=layer.title,
+            old_title=twin.title if twin else None,
             old=twin.size if twin else None,
             new=layer.size,
             is_same=twin is not None and twin.diff_id == layer.diff_id,
@@ -197,9 +207,13 @@ def _what(title: str) -> str:
 def _size_rows(layers: tuple[LayerSizes, ...]) -> Iterator[tuple[str, str, str, str]]:
     yield ("  layer", "old", "new", "")
     for layer in layers:
-        yield (f"  {layer.title}", _size(layer.old), _size(layer.new), "same" if layer.is_same else "")
+        yield (f"  {layer.shown}", _size(layer.old), _size(layer.new), "same" if layer.is_same else "")
     total = sum(layer.old or 0 for layer in layers), sum(layer.new or 0 for layer in layers)
-    yield ("  all", _size(total[0]), _size(total[1]), f"{total[1] - total[0]:+} bytes")
+    yield ("  all", _size(total[0]), _size(total[1]), _growth(total[1] - total[0]))
+
+
+def _growth(size: int) -> str:
+    return f"{'-' if size < 0 else '+'}{human_size(abs(size))}" if size else ""
 
 
 def _size(size: int | None) -> str:

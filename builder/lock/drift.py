@@ -54,7 +54,7 @@ def check_lock(lock: Lock, current: Mapping[str, str], requirements: str, *, whe
 
 
 def _explain(label: str, locked: str | None, now: str | None) -> Fault:
-    want, got = f"{locked or _NOTHING} (locked)", f"{now or _NOTHING} (now)"
+    want, got = f"a lock for {now or _NOTHING}, as it is now", f"a lock for {locked or _NOTHING}"
     if label.startswith(REQUIREMENT):
         return Fault(fact=_tell(locked, now), at="bundle.yaml: environment.requirements", want=want, got=got)
     if label.startswith(MODEL):

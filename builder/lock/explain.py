@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
+from builder.bundle.misnamed import MISNAMED
 from builder.errors import Fault, FetchError, KilnError, ResolutionError, StoreError
 from builder.lock.pins import AUTHOR
 from builder.lock.redaction import redact
@@ -137,7 +139,7 @@ def explain_refusal(text: str, target: Target) -> KilnError:
                         got=shown,
                     )
                 ],
-                hint=reason.hint(name, via),
+                hint=_spelled_as_imported(name) or reason.hint(name, via),
             )
     if match := re.search(rf"only {_PACKAGE} is available and (?:you require|{_NAME}.*? depends? on) ", flat):
         name = canonicalize_name(match["name"])
@@ -150,6 +152,11 @@ def explain_refusal(text: str, target: Target) -> KilnError:
             hint=f"require a version of {name} that exists for {target}",
         )
     return _conflict(shown, flat, edges, direct, target)
+
+
+def _spelled_as_imported(name: str) -> str | None:
+    meant = MISNAMED.get(name)
+    return meant and f"did you mean {meant}? {name} is only the name it is imported by; write {meant}"
 
 
 def explain_trouble(text: str) -> KilnError | None:
@@ -228,10 +235,19 @@ def with_versions(error: ResolutionError, text: str) -> ResolutionError:
     for match in _VERSIONS.finditer(text):
         name = canonicalize_name(match["name"])
         versions = [version.strip() for version in match["versions"].split(",")]
+        versions = [version for version in versions if not _is_early(version)] or versions
         if error.faults[0].fact.startswith(f"no version of {name} ") and versions != ["none"]:
             newest = ", ".join(versions[-_FEW:])
             return ResolutionError(error.faults, hint=f"{error.hint or ''}; the newest are {newest}".lstrip("; "))
     return error
+
+
+def _is_early(version: str) -> bool:
+    """Tell whether a version is a candidate or a preview, which nobody gets without asking for it."""
+    try:
+        return Version(version).is_prerelease
+    except InvalidVersion:
+        return False
 
 
 def _causes(shown: str) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from builder.base.model import BaseKind, LockedBase, LockedDeb
 from builder.bundle.model import Bundle
-from builder.errors import BaseImageError, FetchError
+from builder.bundle.parser import BUNDLE_FILE
+from builder.bundle.yaml_document import read_document
+from builder.errors import BaseImageError, FetchError, ResolutionError
 from builder.host.terminal import Step
 from builder.lock.model import Lock
 from builder.oci.platform import Platform
@@ -71,15 +75,31 @@ def choose_system_packages(
         )
     image = load_base(base.name)
     with workshop.terminal.step("system", f"choose system packages {', '.join(names)}") as step:
-        chosen = {
-            locked.platform: resolve_system_packages(
-                names, image, locked.platform, workshop.settings, progress=step.note
-            )
-            for locked in base.platforms
-        }
+        try:
+            chosen = {
+                locked.platform: resolve_system_packages(
+                    names, image, locked.platform, workshop.settings, progress=step.note
+                )
+                for locked in base.platforms
+            }
+        except ResolutionError as error:
+            raise _at_lines(error, bundle) from error
         debs = {deb for one in chosen.values() for deb in one}
         fetch_system_packages(debs, workshop.store, workshop.settings, progress=step.note)
         for platform, wanted in chosen.items():
             # Unpacked now, so that a package that cannot be taken is refused here and not at the first build.
             system_entries(image, platform, wanted, workshop.store)
     return chosen
+
+
+def _at_lines(error: ResolutionError, bundle: Bundle) -> ResolutionError:
+    """Return the error with the lines of bundle.yaml that name the packages it is about."""
+    names = bundle.environment.system_packages
+    where = ("environment", "system_packages")
+    document = read_document((bundle.root / BUNDLE_FILE).read_bytes(), name=BUNDLE_FILE)
+    faults = []
+    for fault in error.faults:
+        first, _, rest = (fault.at or "").partition(" needs ")
+        place = document.at((*where, names.index(first)) if first in names else where)
+        faults.append(replace(fault, at=f"{place}: {fault.at}" if rest else place))
+    return ResolutionError(faults, hint=error.hint)

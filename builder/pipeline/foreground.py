@@ -38,6 +38,7 @@ def run_in_foreground(
 ) -> None:
     """Run the image hardened, its service at 127.0.0.1:``port``, and show what it prints until it ends or Ctrl-C.
 
+    Port 0 takes one that is free.
     The log is text where a person looks, else JSON; the page at ``/`` shows the image's ID.
     Once the service says that it is ready, so is said here, with its address. A port in use is a HostError; a
     container that ends by itself with another code than 0 is an EngineError.
@@ -45,12 +46,10 @@ def run_in_foreground(
     env = {"KILN_IMAGE": str(image.image_id), **({"KILN_LOG": "text"} if terminal.is_person else {})}
     options = RunOptions(memory=bundle.resources.memory, cpu=bundle.resources.cpu, uid=_UID, env=env)
     terminal.say(f"starting {bundle.name} {bundle.version} on {runner.name}")
-    instance, close = _start(runner, image, options, port)
+    instance, close, taken = _start(runner, image, options, port)
     # Only these two ask the instance anything while it runs: Ctrl-C must not come between a question and its answer.
     output = _Output(instance, terminal)
-    ready = threading.Thread(
-        target=_announce, args=(instance, f"http://127.0.0.1:{port}", terminal, clock, output.ended), daemon=True
-    )
+    ready = threading.Thread(target=_announce, args=(instance, taken, terminal, clock, output.ended), daemon=True)
     try:
         output.start()
         ready.start()
@@ -103,23 +102,29 @@ class _Output(threading.Thread):
         return self._code
 
 
-def _announce(instance: Instance, url: str, terminal: Terminal, clock: Clock, ended: threading.Event) -> None:
-    """Say that the service is ready once it is."""
+def _announce(
+    instance: Instance, taken: Callable[[], int], terminal: Terminal, clock: Clock, ended: threading.Event
+) -> None:
+    """Say that the service is ready once it is, and where."""
     while not ended.is_set():
         with suppress(ConnectionError, KilnError):
             if instance.request("GET", "/readyz", body=None, headers={}, timeout=_PROBE_SECONDS).status == 200:
-                terminal.say(f"ready at {url}  (Ctrl-C ends it)")
+                terminal.say(f"ready at http://127.0.0.1:{taken()}  (Ctrl-C ends it)")
                 return
         clock.sleep(_POLL, until=ended)
 
 
-def _start(runner: Runner, image: Image, options: RunOptions, port: int) -> tuple[_Followed, Callable[[], None]]:
+def _start(
+    runner: Runner, image: Image, options: RunOptions, port: int
+) -> tuple[_Followed, Callable[[], None], Callable[[], int]]:
+    """Return the running container, what ends its publishing, and what tells the port it is published on."""
     if isinstance(runner, DockerEngine):
         held = runner.find(image)
         if held is None:
             raise EngineError.of("the engine does not have this image", at=runner.name, want=str(image.image_id))
         try:
-            return runner.start_id(held, options, host_port=port), lambda: None
+            started = runner.start_id(held, options, host_port=port or None)
+            return started, lambda: None, lambda: started.address[1]
         except EngineError as error:
             if any(fault.fact == f"port {port} is taken" for fault in error.faults):
                 raise _taken(port) from error
@@ -127,6 +132,7 @@ def _start(runner: Runner, image: Image, options: RunOptions, port: int) -> tupl
     if not isinstance(runner, NamespaceRunner):
         raise EngineError.of("this runner publishes no port", at=runner.name)
     listener = _listen(port)
+    taken: int = listener.getsockname()[1]
     try:
         instance = runner.start(image, options)
     except BaseException:
@@ -141,7 +147,7 @@ def _start(runner: Runner, image: Image, options: RunOptions, port: int) -> tupl
             listener.shutdown(socket.SHUT_RDWR)  # closing alone does not end an accept under way
         listener.close()
 
-    return instance, close
+    return instance, close, lambda: taken
 
 
 def _taken(port: int) -> HostError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from builder.compare.opened import OpenedImage, open_parts
 from builder.engine.docker import DockerEngine
 from builder.engine.saved import Slice, saved_image
-from builder.errors import StoreError, UsageError
+from builder.errors import EngineUnavailableError, StoreError, UsageError
 from builder.oci.digest import Digest
 from builder.oci.manifest import ImageIndex, ImageManifest
 from builder.oci.platform import Platform
@@ -65,15 +65,44 @@ def open_image(workshop: Workshop, wanted: Wanted) -> Iterator[OpenedImage]:
         elif (reference := _registry_reference(name)) is not None:
             yield _from_registry(workshop, reference, wanted, scratch)
         else:
-            with _from_engine(workshop, name.removeprefix(ENGINE), scratch) as image:
+            with _from_engine(workshop, name, scratch) as image:
                 yield image
+
+
+def require_names(names: Sequence[str]) -> None:
+    """Raise when a name stands for nothing, before any image is read; a registry is not asked for what it has."""
+    for name in names:
+        if is_bundle(name) or name.startswith(LAYOUT) or Path(name).is_dir():
+            root = Path(name) if Path(name).is_dir() else Path(name).parent
+            layout = Products(root).layout if is_bundle(name) else _layout_and_tag(name)[0]
+            if not (layout / "index.json").is_file():
+                raise _nothing_built(layout)
+        elif _registry_reference(name) is None:
+            _engine_for(name).close()
+
+
+def _nothing_built(layout: Path) -> StoreError:
+    return StoreError.of("no built image here", at=str(layout), hint="run `kiln build` first")
+
+
+def _engine_for(name: str) -> DockerEngine:
+    """Connect to the engine that is asked for a name which is neither a folder nor a registry's."""
+    try:
+        return DockerEngine.connect()
+    except EngineUnavailableError as error:
+        if name.startswith(ENGINE) or _looks_like_an_id(name):
+            raise
+        fact = f"no such bundle or layout {name}, and no engine to ask for an image of that name"
+        why = "; ".join(fault.fact for fault in error.faults)
+        hint = f"name a bundle's folder, oci:FOLDER or {REGISTRY}REGISTRY/NAME"
+        raise EngineUnavailableError.of(fact, at=name, got=why, hint=hint) from error
 
 
 def _from_layout(name: str, layout: Path, tag: str | None, platform: Platform | None, scratch: Path) -> OpenedImage:
     try:
         found, tags = read_steadily(lambda: _images_of(name, layout, tag, scratch))
     except OSError as error:
-        raise StoreError.of("no built image here", at=str(layout), hint="run `kiln build` first") from error
+        raise _nothing_built(layout) from error
     except ValueError as error:
         raise StoreError.of(f"not an image layout that can be read: {error}", at=str(layout)) from error
     return _choose(found, platform, tags, at=str(layout))
@@ -197,8 +226,9 @@ def _from_registry(workshop: Workshop, reference: Reference, wanted: Wanted, scr
 
 
 @contextmanager
-def _from_engine(workshop: Workshop, name: str, scratch: Path) -> Iterator[OpenedImage]:
-    with DockerEngine.connect() as engine, ExitStack() as stack:
+def _from_engine(workshop: Workshop, wanted: str, scratch: Path) -> Iterator[OpenedImage]:
+    name = wanted.removeprefix(ENGINE)
+    with _engine_for(wanted) as engine, ExitStack() as stack:
         with workshop.terminal.step("save", f"read {name} from {engine.name}"):
             saved = stack.enter_context(saved_image(engine.save(name), scratch, at=name))
         yield open_parts(name, saved.config, [(None, layer) for layer in saved.layers], scratch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+from builder.bundle.contract import read_contract
 from builder.bundle.mlflow import MLMODEL
 from builder.bundle.parser import BUNDLE_FILE
 from builder.errors import UsageError
@@ -97,8 +98,21 @@ def _form_of_file(path: Path) -> tuple[Maker, Path]:
             raise UsageError.of("not a manifest that is known", at=str(path), want="\n".join(FORMS))
         return made
     if path.suffix == ".py":
-        return draft_folder, path.parent
+        return (draft_folder if _keeps_contract(path) else _draft_around), path.parent
     return draft_model_file, path
+
+
+def _keeps_contract(path: Path) -> bool:
+    return read_contract(path.read_bytes(), name=path.name, python=DEFAULT_PYTHON).contract is not None
+
+
+def _draft_around(
+    folder: Path, root: Path, *, source: str, sample: Any = None, sample_file: str | None = None
+) -> Draft:
+    """Draft the folder of a script that was named and can serve nothing."""
+    draft = draft_folder(folder, root, source=source, sample=sample, sample_file=sample_file)
+    draft.guess("scoring", f"{Path(source).name} keeps no contract; taking the folder {Path(source).parent}")
+    return draft
 
 
 def _form_of_yaml(path: Path) -> tuple[Maker, Path] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from abc import abstractmethod
+from collections.abc import Sequence
 
 from builder.check.walk import request_values
 from builder.check.walk.methods import Methods
@@ -28,6 +29,8 @@ from builder.check.walk.values import (
 
 _READERS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "predict", "predict_proba"})
 """Methods that do not change what they are given."""
+_PURE = frozenset({"builtins", "copy", "json", "logging", "math", "numpy", "pandas", "polars", "time"})
+"""Libraries whose functions add no keys to what they are given."""
 
 
 class Calls(Methods):
@@ -47,25 +50,30 @@ class Calls(Methods):
                 self.evaluate(word.value, frame)
                 is_whole = False
         site = CallSite(arguments=arguments, keywords=keywords, node=node, module=frame.module)
-        answers = []
-        for option in options_of(function):
-            match option:
-                case Function() | Class():
-                    answers.append(self.call_value(option, arguments, keywords, node) if is_whole else UNKNOWN)
-                case Library(name=name):
-                    answers.append(self.call_library(name, site))
-                case Method(receiver=receiver, name=name):
-                    answers.append(self.call_method(receiver, name, site))
-                case Instance():
-                    made = option.kind.find("__call__")
-                    if isinstance(made, Function):
-                        bound = Function(made.node, made.module, option, made.around)
-                        answers.append(self.call_value(bound, arguments, keywords, node))
-                case _:
-                    answers.append(UNKNOWN)
-        if not all(isinstance(option, Function | Class) for option in options_of(function)):
+        options = tuple(options_of(function))
+        with self.state.hedge(when=len(options) > 1):
+            answer = join_values(self._called(option, site, is_whole=is_whole) for option in options)
+        if not all(isinstance(option, Function | Class) for option in options):
             _lose_changed(arguments, function)
-        return join_values(answers)
+        self.state.is_touched |= _may_add_keys(site, options, is_whole=is_whole)
+        return answer
+
+    def _called(self, function: Value, site: CallSite, *, is_whole: bool) -> Value:
+        match function:
+            case Function() | Class():
+                return self.call_value(function, site.arguments, site.keywords, site.node) if is_whole else UNKNOWN
+            case Library(name=name):
+                return self.call_library(name, site)
+            case Method(receiver=receiver, name=name):
+                return self.call_method(receiver, name, site)
+            case Instance():
+                made = function.kind.find("__call__")
+                if isinstance(made, Function):
+                    bound = Function(made.node, made.module, function, made.around)
+                    return self.call_value(bound, site.arguments, site.keywords, site.node)
+                return UNKNOWN
+            case _:
+                return UNKNOWN
 
     def _arguments(self, node: ast.Call, frame: Frame) -> tuple[list[Value], bool]:
         values: list[Value] = []
@@ -106,10 +114,14 @@ class Calls(Methods):
         try:
             if isinstance(function.node, ast.Lambda):
                 return self.evaluate(function.node.body, frame)
-            is_open = self.walk_body(function.node.body, frame)
+            yields = any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(function.node))
+            # What is decorated may be called with something else, and what yields may never be asked for it.
+            with self.state.hedge(when=yields or bool(function.node.decorator_list)):
+                is_open = self.walk_body(function.node.body, frame)
         finally:
+            self.state.end(frame)
             calls.pop()
-        if any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(function.node)):
+        if yields:
             return UNKNOWN
         return join_values([*frame.returned, *([NONE] if is_open else [])])
 
@@ -146,6 +158,29 @@ def _lose_changed(arguments: list[Value], function: Value) -> None:
     for argument in arguments:
         if isinstance(argument, RequestFrame) or not _only_reads(function):
             request_values.lose(argument)
+
+
+def _may_add_keys(site: CallSite, options: Sequence[Value], *, is_whole: bool) -> bool:
+    """Tell whether a call hands a value that may hold the request to code that is not known."""
+    arguments = (*site.arguments, *site.keywords.values())
+    if is_whole and all(isinstance(argument, Constant) for argument in arguments):
+        return False
+    if all(isinstance(option, Function | Class) for option in options):
+        return not is_whole
+    calls_back = any(isinstance(argument, Function | Class | Instance | Method) for argument in arguments)
+    return calls_back or not all(_is_known(option) for option in options)
+
+
+def _is_known(function: Value) -> bool:
+    match function:
+        case Function() | Class():
+            return True
+        case Library(name=name):
+            return name.partition(".")[0] in _PURE
+        case Method(receiver=receiver, name=name):
+            return name in _READERS or isinstance(receiver, Listing | Table | Constant | RequestData | RequestFrame)
+        case _:
+            return False
 
 
 def _only_reads(function: Value) -> bool:

@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from builder.check.walk import request_values
-from builder.check.walk.names import Names, hashable
+from builder.check.walk.names import Names, hashable, is_sure_to_run
 from builder.check.walk.state import Frame
 from builder.check.walk.values import (
     NONE,
@@ -33,7 +33,9 @@ class Items(Names):
         if isinstance(index, ast.Slice):
             return self._slice(value, index, frame)
         key = self.evaluate(index, frame)
-        return join_values(self._item_of(option, key, node, frame) for option in options_of(value))
+        options = tuple(options_of(value))
+        with self.state.hedge(when=len(options) > 1):
+            return join_values(self._item_of(option, key, node, frame) for option in options)
 
     def _item_of(self, value: Value, key: Value, node: ast.expr, frame: Frame) -> Value:
         plain = key.value if isinstance(key, Constant) else None
@@ -116,18 +118,20 @@ class Items(Names):
                 results.append(self.evaluate(node.elt, frame))
             return True
         first, *rest = generators
-        is_whole, items = self.items_of(self.evaluate(first.iter, frame))
-        for item in items:
-            self.bind(first.target, item, frame)
-            answers = [truth(self.evaluate(test, frame)) for test in first.ifs]
-            if False in answers:
-                continue
-            if None in answers:
-                is_whole = False
-                with self.state.doubt():
-                    self._rounds(node, rest, frame, results)
-            else:
-                is_whole = self._rounds(node, rest, frame, results) and is_whole
+        source = self.evaluate(first.iter, frame)
+        is_whole, items = self.items_of(source)
+        with self.state.hedge(when=not is_sure_to_run(source)):
+            for item in items:
+                self.bind(first.target, item, frame)
+                answers = [truth(self.evaluate(test, frame)) for test in first.ifs]
+                if False in answers:
+                    continue
+                if None in answers:
+                    is_whole = False
+                    with self.state.doubt():
+                        self._rounds(node, rest, frame, results)
+                else:
+                    is_whole = self._rounds(node, rest, frame, results) and is_whole
         return is_whole
 
 

@@ -189,6 +189,7 @@ class Methods(Libraries):
             case "values" | "items" | "keys":
                 return UNKNOWN
             case _:
+                self.state.is_touched = True
                 if is_array(data.part, data.root):
                     request_values.lose(data)
                 return UNKNOWN

@@ -29,6 +29,13 @@ _BUILTINS = frozenset(dir(builtins))
 _MOST_ITEMS = 64
 
 
+def is_sure_to_run(source: Value) -> bool:
+    """Tell whether a loop over a value has a first round: its items are known, or some are sure to be there."""
+    if isinstance(source, RequestData):
+        return request_values.is_never_empty(source)
+    return isinstance(source, Listing | Table) and source.items is not None
+
+
 class Names(ABC):
     """Knows what names stand for."""
 
@@ -99,6 +106,7 @@ class Names(ABC):
                 owner.items = None
             case RequestFrame() | RequestData():
                 request_values.store(owner, key)
+                self.state.is_touched |= not isinstance(key, Constant)
             case Library(name="os.environ"):
                 return
             case _:

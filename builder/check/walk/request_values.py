@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from builder.check.intake import WRAPPERS
-from builder.check.schema_parts import Presence, find_items, find_property, is_array
+from builder.check.schema_parts import Presence, find_items, find_property, follow, is_array
 from builder.check.walk.state import State
 from builder.check.walk.values import (
     UNKNOWN,
@@ -36,6 +36,13 @@ def _part(data: RequestData, step: str, part: Mapping[str, Any]) -> RequestData:
     return data.parts[step]
 
 
+def is_never_empty(data: RequestData) -> bool:
+    """Tell whether there is an item in every array of these."""
+    part = follow(data.part, data.root)
+    least = part.get("minItems", 0) if is_array(data.part, data.root) else 0
+    return isinstance(least, int) and least > 0
+
+
 def lose(value: Value) -> None:
     """Forget what is known of a value: something unknown may have changed it."""
     if isinstance(value, RequestFrame):
@@ -62,7 +69,7 @@ def read_key(data: RequestData, key: str, node: ast.expr, module: Module, state:
     found = find_property(data.part, data.root, key)
     if data.may_be_batch and not found.is_named and key in WRAPPERS:
         return _part(data, key, {"type": "array", "items": data.part})
-    state.note_key(key, found, node, module, is_get=is_get)
+    state.note_key(key, found, node, module, is_get=is_get, is_certain=not data.may_be_batch)
     return _part(data, key, found.part) if found.is_named else UNKNOWN
 
 
@@ -92,7 +99,7 @@ def read_columns(frame: RequestFrame, key: Value, node: ast.expr, module: Module
             found = find_property(frame.record.part, frame.record.root, name)
             # A frame has a column as soon as one record has the key, so an optional one is rarely missing.
             if found.presence is not Presence.OPTIONAL:
-                state.note_key(name, found, node, module, is_get=False)
+                state.note_key(name, found, node, module, is_get=False, is_certain=False)
     return UNKNOWN
 
 

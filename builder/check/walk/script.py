@@ -93,9 +93,11 @@ class Walk(Statements):
         contract = subject.bundle.scoring.contract
         if contract is Contract.PREDICT:
             model = self._enter(module, "load", [Constant(MODEL_DIR)])
+            self.state.is_touched = False
             self._enter(module, "predict", [model, self._records(module, subject)])
         elif contract is Contract.AZURE:
             self._enter(module, "init", [])
+            self.state.is_touched = False
             self._enter(module, "run", [RequestText(_body(subject))])
         elif contract is Contract.SAGEMAKER:
             self._enter_sagemaker(module, subject)
@@ -148,7 +150,9 @@ class Walk(Statements):
         module.names |= {"__file__": Constant(f"{CODE_DIR}/{path}"), "__name__": Constant(name)}
         tree = self._parse(path)
         if tree is not None:
-            self.walk_body(tree.body, Frame(module=module, names=module.names))
+            frame = Frame(module=module, names=module.names)
+            self.walk_body(tree.body, frame)
+            self.state.end(frame)
         return module
 
     def _parse(self, path: str) -> ast.Module | None:
@@ -173,7 +177,7 @@ def _records(subject: Subject) -> Value:
     if schemas.request is None:
         return UNKNOWN
     if schemas.scope is SchemaScope.RECORD:
-        return RequestData({"type": "array", "items": schemas.request}, schemas.request)
+        return RequestData({"type": "array", "minItems": 1, "items": schemas.request}, schemas.request)
     return UNKNOWN
 
 

@@ -51,6 +51,8 @@ class KeyUse:
     """What the schema names there."""
     is_get: bool
     is_guarded: bool
+    is_certain: bool
+    """True when every request comes by here, and nothing can have added the key before."""
     module: str
     line: int
     column: int
@@ -87,6 +89,8 @@ class Frame:
     returned: list[Value] = field(default_factory=list)
     left_by: type[ast.stmt] | None = None
     """The statement that ended the statements walked last: return, raise, break or continue."""
+    hedges: int = 0
+    """How often the walk may have left this function before its end."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, slots=True)
@@ -125,6 +129,10 @@ class State:
     """How many ``try`` around go on when a file is missing."""
     key_guards: int = 0
     import_guards: int = 0
+    hedges: int = 0
+    """How many reasons there are that a request need not come by here, of which nothing but keys depends."""
+    is_touched: bool = False
+    """True once something unknown may have added keys to the request."""
     silences: int = 0
     """Above zero nothing is noted: the code runs only after a failure that is not known to happen."""
 
@@ -152,8 +160,10 @@ class State:
             )
         )
 
-    def note_key(self, key: str, found: FoundKey, node: ast.expr, module: Module, *, is_get: bool) -> None:
-        """Note the use of a key of a request."""
+    def note_key(
+        self, key: str, found: FoundKey, node: ast.expr, module: Module, *, is_get: bool, is_certain: bool
+    ) -> None:
+        """Note the use of a key of a request; whether it ``is_certain`` also depends on what is around."""
         if self.silences:
             return
         self.key_uses.append(
@@ -163,6 +173,7 @@ class State:
                 named=found.named,
                 is_get=is_get,
                 is_guarded=bool(self.key_guards),
+                is_certain=is_certain and not (self.doubts or self.hedges or self.is_touched),
                 module=module.path,
                 line=node.lineno,
                 column=node.col_offset + 1,
@@ -177,6 +188,24 @@ class State:
             yield
         finally:
             self.doubts -= 1
+
+    @contextmanager
+    def hedge(self, *, when: bool = True) -> Iterator[None]:
+        """Walk what not every request comes by; unlike ``doubt``, paths and names are taken as they are."""
+        self.hedges += when
+        try:
+            yield
+        finally:
+            self.hedges -= when
+
+    def leave(self, frame: Frame) -> None:
+        """Note that the rest of a function is not walked for every request."""
+        frame.hedges += 1
+        self.hedges += 1
+
+    def end(self, frame: Frame) -> None:
+        """Leave a function for good."""
+        self.hedges -= frame.hedges
 
     @contextmanager
     def silence(self) -> Iterator[None]:
@@ -194,7 +223,8 @@ class State:
         self.key_guards += keys
         self.import_guards += imports
         try:
-            yield
+            with self.hedge():
+                yield
         finally:
             self.guards -= files
             self.key_guards -= keys

@@ -6,6 +6,7 @@ import ast
 
 from builder.check.walk.calls import Calls
 from builder.check.walk.file_calls import Use
+from builder.check.walk.names import is_sure_to_run
 from builder.check.walk.state import Frame
 from builder.check.walk.values import (
     NONE,
@@ -44,6 +45,7 @@ class Statements(Calls):
             case ast.AugAssign(target=ast.expr() as target, op=op, value=value):
                 joined = self.evaluate(ast.copy_location(ast.BinOp(target, op, value), node), frame)
                 self.bind(target, joined, frame)
+                self.state.is_touched |= isinstance(op, ast.BitOr)  # ``record |= defaults`` changes the record itself
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 is_inner = frame.names is not frame.module.names
                 around = {**frame.around, **frame.names} if is_inner else {}
@@ -53,9 +55,14 @@ class Statements(Calls):
             case ast.Return(value=value):
                 frame.returned.append(self.evaluate(value, frame) if value is not None else NONE)
                 frame.left_by = ast.Return
+                self.state.leave(frame)
                 return False
-            case ast.Raise() | ast.Continue() | ast.Break():
+            case ast.Continue() | ast.Break():
                 frame.left_by = type(node)
+                self.state.leave(frame)
+                return False
+            case ast.Raise():  # what raises is no request that goes on
+                frame.left_by = ast.Raise
                 return False
             case ast.If():
                 return self._walk_if(node, frame)
@@ -123,17 +130,19 @@ class Statements(Calls):
 
     def _walk_loop(self, node: ast.For | ast.AsyncFor, target: ast.expr, source: ast.expr, frame: Frame) -> bool:
         """Walk the body for each item that is known, as far as a ``break`` or ``return`` that is sure to be reached."""
-        is_whole, items = self.items_of(self.evaluate(source, frame))
+        value = self.evaluate(source, frame)
+        is_whole, items = self.items_of(value)
         seen: list[Value] = []
-        for item in items:
-            self.bind(target, item, frame)
-            seen.append(item)
-            if self.walk_body(node.body, frame) or not is_whole:
-                continue
-            if frame.left_by is ast.Break:
-                return True
-            if frame.left_by in (ast.Return, ast.Raise):
-                return False
+        with self.state.hedge(when=not is_sure_to_run(value)):
+            for item in items:
+                self.bind(target, item, frame)
+                seen.append(item)
+                if self.walk_body(node.body, frame) or not is_whole:
+                    continue
+                if frame.left_by is ast.Break:
+                    return True
+                if frame.left_by in (ast.Return, ast.Raise):
+                    return False
         if any(isinstance(inner, ast.Break) for inner in ast.walk(node)):
             self.bind(target, join_values(seen), frame)
             with self.state.doubt():
@@ -168,6 +177,8 @@ class Statements(Calls):
         if is_open:
             is_open = self.walk_body(node.orelse, frame)
         before = dict(frame.names)
+        if node.handlers:
+            self.state.leave(frame)
         for handler in node.handlers:
             with self.state.silence():
                 reaches_end = self.walk_body(handler.body, frame)

@@ -101,7 +101,7 @@ def test_no_system_packages_need_no_mirror(bases: Path, make_settings: Callable[
 @pytest.mark.parametrize(
     ("name", "fact"),
     [
-        ("libthing", "perhaps libthing1"),
+        ("libthing", "did you mean libthing1"),
         ("libneedy", "libneedy needs libgone"),
         ("libfuture", "libfuture"),
         ("libquarrel", "cannot be with libother1"),

@@ -115,7 +115,7 @@ def test_all_faults_come_at_once_with_their_chains() -> None:
     assert "a needs b needs gone" in text
     assert "low (>= 5)" in text
     assert "no such package: libgomp2" in text
-    assert "perhaps libgomp1" in text
+    assert "did you mean libgomp1" in text
     assert len(caught.value.faults) == 3
 
 

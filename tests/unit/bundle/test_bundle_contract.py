@@ -118,6 +118,54 @@ def test_a_function_that_cannot_be_called_is_shown_as_it_is_and_as_wanted(source
     assert fault.got
 
 
+@pytest.mark.parametrize(
+    "test", ['__name__ == "__main__"', "TYPE_CHECKING", "False", "sys.version_info < (3, 11)", "not __debug__"]
+)
+def test_functions_under_a_condition_that_is_false_in_the_image_are_not_there(test: str) -> None:
+    defined = "    def load(model_dir): ...\n    def predict(model, records): ...\n"
+    (fault,) = read(f"import sys\nif {test}:\n{defined}").faults
+    assert fault.fact == "script defines load and predict only under a condition that is false in the image"
+    assert fault.at == "score.py:3"
+    assert fault.fix == "define load and predict without that condition: the image imports the script"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"if __name__ == '__main__':\n    main()\nelse:\n    {OURS.replace(chr(10), chr(10) + '    ')}\n",
+        f"if some_flag():\n    {OURS.replace(chr(10), chr(10) + '    ')}\n",
+        OURS + "if __name__ == '__main__':\n    def init(): ...\n    def run(data): ...\n",
+        "if False:\n    def load(): ...\n" + OURS,
+    ],
+)
+def test_functions_that_are_there_count_whatever_else_stands_under_a_condition(source: str) -> None:
+    found = read(source)
+    assert found.contract is Contract.PREDICT
+    assert found.faults == ()
+
+
+def test_a_branch_for_a_newer_python_counts_from_there_on() -> None:
+    source = f"import sys\nif sys.version_info >= (3, 12):\n    {OURS.replace(chr(10), chr(10) + '    ')}\n"
+    assert read(source, "3.11").contract is None
+    assert read(source, "3.13").contract is Contract.PREDICT
+
+
+@pytest.mark.parametrize(
+    ("source", "fact", "at", "fix"),
+    [
+        ("def load_model(d): ...\ndef predict(m, r): ...\n", "'load_model'", "score.py:1", "rename load_model to load"),
+        ("def load(d): ...\ndef predct(m, r): ...\n", "'predct'", "score.py:2", "rename predct to predict"),
+        ("def input_fn(b, t): ...\ndef modelfn(d): ...\n", "'modelfn'", "score.py:2", "rename modelfn to model_fn"),
+        ("def help(): ...\ndef run(data): ...\n", "script defines run but no init", "score.py:2", None),
+    ],
+)
+def test_a_function_of_nearly_the_name_is_asked_for(source: str, fact: str, at: str, fix: str | None) -> None:
+    (fault,) = read(source).faults
+    assert fact in fault.fact
+    assert (fault.at, fault.fix) == (at, fix)
+    assert ("did you mean" in fault.fact) is (fix is not None)
+
+
 def test_all_signature_faults_are_told_at_once() -> None:
     assert len(read("def load(): ...\ndef predict(): ...\n").faults) == 2
 

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.bundle.json_schema import DIALECT, SchemaFault, check_schema, describe, read_json, subschemas
+from builder.bundle.json_schema import (
+    DIALECT,
+    SchemaFault,
+    check_schema,
+    describe,
+    misspelt_keywords,
+    read_json,
+    subschemas,
+)
 
 
 def faults(schema: Any, *, of_record: bool = False) -> list[SchemaFault]:
@@ -102,3 +110,53 @@ def test_data_inside_a_schema_is_no_schema() -> None:
 @given(st.recursive(st.none() | st.integers() | st.text(max_size=4), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "properties", "$ref", "pattern", "items", "$defs"]), inner, max_size=3), max_leaves=6))  # fmt: skip # noqa: E501
 def test_any_json_is_a_schema_or_has_faults(value: Any) -> None:
     assert isinstance(faults(read_json(json.dumps(value).encode())), list)
+
+
+@pytest.mark.parametrize(
+    ("schema", "fact", "want"),
+    [
+        ({"type": "float"}, "\"float\" is no type; did you mean 'number'?", "string"),
+        ({"type": "strng"}, "did you mean 'string'?", "string"),
+        ({"type": ["string", "none"]}, "\"none\" is no type; did you mean 'null'?", "string"),
+        ({"type": "zzz"}, '"zzz" is no type', "string"),
+        ({"required": "age"}, "required must be an array", "an array"),
+        ({"minLength": "3"}, "minLength must be a whole number", "a whole number"),
+        ({"properties": ["age"]}, "properties must be an object", "an object"),
+    ],
+)
+def test_what_is_wrong_with_a_schema_is_told_in_words(schema: dict[str, Any], fact: str, want: str) -> None:
+    (fault,) = faults(schema)
+    assert fact in fault.fact
+    assert want in (fault.want or "")
+    assert ("did you mean" in fault.fact) is ("did you mean" in fact)
+
+
+@pytest.mark.parametrize(
+    ("schema", "path", "meant"),
+    [
+        ({"requried": ["a"]}, ("requried",), "required"),
+        ({"additionalproperties": False}, ("additionalproperties",), "additionalProperties"),
+        ({"additional_properties": False}, ("additional_properties",), "additionalProperties"),
+        ({"properties": {"a": {"minimun": 0}}}, ("properties", "a", "minimun"), "minimum"),
+        ({"anyOf": [{}, {"items": {"patern": "a"}}]}, ("anyOf", 1, "items", "patern"), "pattern"),
+    ],
+)
+def test_a_key_that_is_nearly_a_keyword_is_told(
+    schema: dict[str, Any], path: tuple[str | int, ...], meant: str
+) -> None:
+    (fault,) = misspelt_keywords(schema)
+    assert fault.path == path
+    assert fault.fact.endswith(f"did you mean '{meant}'?")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"requried": {}, "titel": {"type": "string"}}, "required": ["requried"]},
+        {"x-meta": {"titel": 1}, "units": "mm", "example": 1, "label": "a", "nullable": True},
+        {"enum": [{"requried": 1}], "const": {"titel": 1}, "default": {"titel": 1}},
+        {"required": ["a"], "requires": "x"},
+    ],
+)
+def test_names_data_and_keys_of_ones_own_are_no_misspelt_keywords(schema: dict[str, Any]) -> None:
+    assert list(misspelt_keywords(schema)) == []

@@ -186,10 +186,10 @@ service: {request_timeout: soon}
         "bundle.yaml:3 modle",
         "bundle.yaml:4 model.path",
         "bundle.yaml:4 model.training_environment",
-        "score.py",
+        "score.py:1",
         "bundle.yaml:7 environment.python",
         "bundle.yaml:8 environment.requirements[1]",
-        "request.json type",
+        "request.json:1 type",
         "bundle.yaml:11 smoke[0].request",
         "bundle.yaml:12 service.request_timeout",
     ]
@@ -307,3 +307,49 @@ def test_the_examples_are_valid_and_without_warnings(name: str, contract: Contra
 def test_every_value_of_a_valid_bundle_is_plain(write_bundle: WriteBundle) -> None:
     bundle: Any = load_bundle(write_bundle(MINIMAL + "service: {workers: 2.0, max_queue: 3.0}\n"))
     assert (type(bundle.service.workers), type(bundle.service.max_queue)) == (int, int)
+
+
+def test_the_description_of_keys_is_named_where_keys_are_wrong_and_nowhere_else(write_bundle: WriteBundle) -> None:
+    wrong_key = refuse(write_bundle(MINIMAL + "modle: x\n"))
+    assert wrong_key.hint == "docs/reference/bundle-yaml.md describes every key"
+    gone = refuse(write_bundle(MINIMAL + "smoke: [{name: a, request: gone.json}]\n"))
+    assert gone.hint is None
+
+
+def test_a_requirement_by_the_name_that_is_imported_is_asked_about(write_bundle: WriteBundle) -> None:
+    listed = load_bundle(write_bundle(MINIMAL.replace("[", "[Sklearn==1.7.2, ")))
+    assert any("bundle.yaml:6: sklearn is only what is imported" in warning for warning in listed.warnings)
+    text = MINIMAL.replace("[xgboost-cpu==3.*]", "r.txt")
+    filed = load_bundle(write_bundle(text, {"r.txt": "xgboost-cpu\n\ncv2>4\n"}))
+    (warning,) = [warning for warning in filed.warnings if "imported" in warning]
+    assert warning.startswith("r.txt:3: cv2 ")
+    assert warning.endswith("did you mean opencv-python-headless?")
+
+
+@pytest.mark.parametrize("requirement", ["scikit-learn", "joblib", "bs4, beautifulsoup4"])
+def test_a_requirement_that_is_one_is_not_asked_about(write_bundle: WriteBundle, requirement: str) -> None:
+    bundle = load_bundle(write_bundle(MINIMAL.replace("[", f"[{requirement}, ")))
+    assert not any("imported" in warning for warning in bundle.warnings)
+
+
+def test_a_file_that_is_no_yaml_is_not_read_as_a_bundle(write_bundle: WriteBundle) -> None:
+    root = write_bundle(MINIMAL, {"score.py": "def load(model_dir): ...\n"})
+    error = refuse(root / "score.py")
+    assert error.faults[0].fact == "not a bundle.yaml"
+    assert error.hint == f"name the folder: {root}"
+    assert load_bundle(root / "bundle.yaml").name == "churn"
+
+
+def test_a_place_in_a_warning_is_the_same_when_the_bundle_was_read_before(write_bundle: WriteBundle) -> None:
+    class Kept(dict[str, Any]):
+        def get(self, key: Any, default: Any = None) -> Any:
+            return super().get(repr(key), default)
+
+        def put(self, key: Any, value: Any) -> None:
+            self[repr(key)] = value
+
+    kept = Kept()
+    root = write_bundle(MINIMAL.replace("[", "[sklearn, "))
+    first, second = (load_bundle(root, memory=kept).warnings for _ in range(2))
+    assert first == second
+    assert any(warning.startswith("bundle.yaml:6: sklearn") for warning in second)

@@ -73,8 +73,29 @@ def test_a_path_that_cannot_be_used_says_why(root: Path, text: str, fact: str) -
 
 def test_a_missing_path_names_what_was_probably_meant(root: Path) -> None:
     assert fault(root, "model/churn.jobllib").want == "model/churn.joblib"
-    assert fault(root, "modle/churn.joblib").want == "model"
-    assert fault(root, "zzz").want is None
+    assert fault(root, "modle/churn.joblib").want == "model/churn.joblib"
+    assert fault(root, "churn.joblib").want == "model/churn.joblib"
+    assert fault(root, "modle/chrun.joblib").fact.endswith("did you mean 'model/churn.joblib'?")
+    assert fault(root, "model/churn.pkl").want == "model/churn.joblib"
+
+
+def test_a_missing_path_that_resembles_nothing_tells_what_there_is(root: Path) -> None:
+    assert fault(root, "zzz") == PathFault(fact="no such file or folder", got="zzz")
+    assert fault(root, "model/fraud.joblib").got == "model/fraud.joblib; model/ holds churn.joblib, deep"
+    assert fault(root, "model/deep/x").got == "model/deep/x; model/deep/ holds nothing"
+    assert fault(root, "model/churn.joblib/x").got == "model/churn.joblib/x; model/churn.joblib is a file"
+
+
+def test_only_the_stem_makes_a_file_resemble_another(root: Path) -> None:
+    (root / "samples").mkdir()
+    (root / "samples" / "accepted.json").write_bytes(b"{}")
+    assert fault(root, "samples/refused.json").want is None
+    assert fault(root, "samples/acepted.json").want == "samples/accepted.json"
+
+
+def test_what_kiln_writes_is_never_meant(root: Path) -> None:
+    assert fault(root, "old").want is None
+    assert fault(root, "buld/old").want is None
 
 
 def test_backslashes_are_shown_turned(root: Path) -> None:

@@ -120,12 +120,12 @@ def test_keys_that_are_there_or_cannot_be_told_are_left_alone(code: str, tmp_pat
 
 
 BAD = {
-    "a misspelt key": ("return [record['agee'] for record in records]", "KILN509 warning"),
+    "a misspelt key": ("return [record['agee'] for record in records]", "KILN509 error"),
     "get of a key that never comes": ("return [record.get('agee', 0) for record in records]", "KILN509 warning"),
     "an optional key": ("return [record['note'] for record in records]", "KILN510 warning"),
-    "an indexed record": ("return [records[0]['agee']]", "KILN509 warning"),
-    "in a loop": ("out = []\nfor r in records:\n    out.append(r['agee'])\nreturn out", "KILN509 warning"),
-    "enumerated by hand": ("return list(r['agee'] for r in list(records))", "KILN509 warning"),
+    "an indexed record": ("return [records[0]['agee']]", "KILN509 error"),
+    "in a loop": ("out = []\nfor r in records:\n    out.append(r['agee'])\nreturn out", "KILN509 error"),
+    "enumerated by hand": ("return list(r['agee'] for r in list(records))", "KILN509 error"),
     "a frame's column": ("import pandas as pd\nreturn pd.DataFrame(records)['agee']", "KILN509 warning"),
     "a frame's columns": (
         "import pandas as pd\ndf = pd.DataFrame.from_records(records)\nreturn df[['age', 'plann']]",
@@ -167,13 +167,76 @@ def test_an_array_that_predict_asks_for_has_no_keys(tmp_path: Path) -> None:
 def test_a_misspelt_key_is_told_with_line_and_name(tmp_path: Path) -> None:
     (finding,) = predicting(tmp_path, "return [record['agee'] for record in records]")
     assert str(finding.place) == "score.py:6:13"
-    assert finding.message == "'agee' is read, and the request schema forbids it"
+    assert finding.message == "'agee' is read, and the request schema forbids it: every request fails"
     assert finding.remedy == "read 'age'"
+
+
+CERTAIN = {
+    "names of a constant": "NAMES = ['age', 'agee']\nreturn [[r[name] for name in NAMES] for r in records]",
+    "after what raises": "if model is None:\n    raise ValueError\nreturn [r['agee'] for r in records]",
+    "after a known call": "print(records)\nreturn [r['agee'] for r in records]",
+    "after a helper that returns early": (
+        "def half(x):\n    if x:\n        return 1\n    return 2\nhalf(model)\nreturn [r['agee'] for r in records]"
+    ),
+    "pop": "return [r.pop('agee') for r in records]",
+    "also on a path that is not certain": (
+        "for r in records:\n    if model:\n        print(r['agee'])\nreturn [r['agee'] for r in records]"
+    ),
+}
+
+
+@pytest.mark.parametrize("code", CERTAIN.values(), ids=CERTAIN)
+def test_a_forbidden_key_that_every_request_reads_is_an_error(code: str, tmp_path: Path) -> None:
+    assert ids(predicting(tmp_path, code)) == ["KILN509 error"]
+
+
+UNCERTAIN = {
+    "below a condition": "if flags.on:\n    return [r['agee'] for r in records]\nreturn records",
+    "in a choice": "return [r['agee'] if flags.on else 0 for r in records]",
+    "after an and": "return [flags.on and r['agee'] for r in records]",
+    "after a return": "if flags.on:\n    return records\nreturn [r['agee'] for r in records]",
+    "after a continue": "for r in records:\n    if flags.on:\n        continue\n    r['agee']\nreturn records",
+    "in a filtered comprehension": "return [r['agee'] for r in records if flags.on]",
+    "in a loop that need not run": "for name in flags.on:\n    records[0]['agee']\nreturn records",
+    "in a while": "while flags.on:\n    records[0]['agee']\nreturn records",
+    "in a try": "try:\n    return [r['agee'] for r in records]\nexcept ValueError:\n    return records",
+    "after a try": "try:\n    return flags.on(1)\nexcept ValueError:\n    pass\nreturn [r['agee'] for r in records]",
+    "in a context": "with flags.on.all_defaults(records):\n    return [r['agee'] for r in records]",
+    "changed by a library": "import enrich\nenrich.fill(records)\nreturn [r['agee'] for r in records]",
+    "changed as a list": "flags.on.fill([r for r in records])\nreturn [r['agee'] for r in records]",
+    "changed in a callback": "list(map(fill, records))\nreturn [r['agee'] for r in records]",
+    "changed by keys that are not known": (
+        "for r in records:\n    for name in flags.on:\n        r[name] = 1\nreturn [r['agee'] for r in records]"
+    ),
+    "merged": "for r in records:\n    r |= flags.on\nreturn [r['agee'] for r in records]",
+    "one of several": "r = records[0] if flags.on else {'agee': 1}\nreturn [r['agee']]",
+    "a function that may not be called so": (
+        "import functools\n@flags.on.wrap\ndef one(r):\n    return r['agee']\nreturn [one(r) for r in records]"
+    ),
+    "a generator": "def each():\n    for r in records:\n        yield r['agee']\neach()\nreturn records",
+    "a frame": "import pandas as pd\nreturn pd.DataFrame(records)['agee']",
+}
+
+
+@pytest.mark.parametrize("code", UNCERTAIN.values(), ids=UNCERTAIN)
+def test_a_forbidden_key_that_some_requests_may_not_read_is_a_warning(code: str, tmp_path: Path) -> None:
+    found = predicting(tmp_path, code, before="import flags\ndef fill(record): ...\n")
+    assert ids(found) == ["KILN509 warning"]
+
+
+def test_an_array_in_a_body_may_be_empty(tmp_path: Path) -> None:
+    code = "return [t['agee'] for t in json.loads(raw)['tickets']]"
+    part = {"type": "array", "items": {**RECORD}}
+    schema = {"type": "object", "required": ["tickets"], "properties": {"tickets": part}}
+    assert ids(running(tmp_path / "a", code, schema=schema)) == ["KILN509 warning"]
+    assert ids(
+        running(tmp_path / "b", code, schema={**schema, "properties": {"tickets": {**part, "minItems": 1}}})
+    ) == ["KILN509 error"]
 
 
 def test_functions_the_records_are_passed_to_are_followed(tmp_path: Path) -> None:
     before = "def one(record, key='agee'):\n    return record[key]\n"
-    assert ids(predicting(tmp_path, "return [one(r) for r in records]", before=before)) == ["KILN509 warning"]
+    assert ids(predicting(tmp_path, "return [one(r) for r in records]", before=before)) == ["KILN509 error"]
     assert predicting(tmp_path, "return [one(r, 'age') for r in records]", before=before) == []
 
 
@@ -191,13 +254,13 @@ def test_a_schema_with_alternatives_is_not_judged(tmp_path: Path) -> None:
 def test_bodies_are_followed_into_lists_and_references(tmp_path: Path) -> None:
     assert running(tmp_path, "return [t['text'] for t in json.loads(raw)['tickets']]") == []
     found = running(tmp_path, "data = json.loads(raw)\nreturn [t['title'] for t in data['tickets']], data['tikets']")
-    assert ids(found) == ["KILN510 warning", "KILN509 warning"]
-    assert found[1].remedy == "read 'tickets'"
+    assert ids(found) == ["KILN509 error", "KILN510 warning"]
+    assert found[0].remedy == "read 'tickets'"
 
 
 def test_the_usual_data_key_of_azure_is_held_against_the_schema(tmp_path: Path) -> None:
     (finding,) = running(tmp_path, "return json.loads(raw)['data']")
-    assert finding.message == "'data' is read, and the request schema forbids it"
+    assert finding.message == "'data' is read, and the request schema forbids it: every request fails"
 
 
 def test_a_default_is_taken_only_for_a_key_that_may_be_missing(tmp_path: Path) -> None:
@@ -346,3 +409,6 @@ def test_a_field_renamed_in_an_example_is_found_with_the_real_models_features(tm
     found = list(find_contract(read_subject(tmp_path / "fraud")))
     assert ids(found) == ["KILN506 error"]
     assert found[0].remedy == "rename 'amout' to 'amount'"
+    assert (found[0].place.path, found[0].place.detail) == ("schema/request.json", "properties.amout")
+    line = schema.read_text().splitlines()[(found[0].place.line or 0) - 1]
+    assert '"amout":' in line

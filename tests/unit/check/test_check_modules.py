@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.check.conditions import Target
+from builder.bundle.conditions import Target
 from builder.check.modules import Import, read_module
 
 

@@ -120,7 +120,7 @@ def test_samples_that_contradict_a_schema_are_found(test: dict[str, Any], expect
 def test_a_refused_sample_is_told_with_its_reasons(tmp_path: Path) -> None:
     (finding,) = check(tmp_path, {"request": [{"age": 1}, {"age": -2, "plan": "z"}]})
     assert finding.place.path == "bundle.yaml"
-    assert finding.place.detail == "smoke[0].request"
+    assert finding.place.detail == "smoke[0].request[1].age"
     assert "[1].age: -2 is less than the minimum of 0" in finding.message
     assert "[1].plan: 'z' is not one of ['a', 'b']" in finding.message
 
@@ -217,3 +217,37 @@ def test_the_routes_of_platforms_are_those_the_server_scores_on() -> None:
 def test_what_is_nested_too_deeply_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="deep"):
         parse(b"[" * 200_000)
+
+
+@pytest.mark.parametrize(
+    ("sample", "place", "fact"),
+    [
+        ('{\n\t"age": 1,\n\t"plan": "c"\n}', "sample.json:3:2 (plan)", "plan: 'c' is not one of"),
+        ('[{"age": 1},\n {"age": -1}]', "sample.json:2:3 ([1].age)", "-1 is less than the minimum"),
+        ("\n{}", "sample.json:2:1 (smoke[0].request)", "'age' is a required property"),
+    ],
+)
+def test_a_refused_sample_of_a_file_is_told_with_the_files_line(
+    sample: str, place: str, fact: str, tmp_path: Path
+) -> None:
+    root = write_bundle(tmp_path, {"request": "sample.json"})
+    (root / "sample.json").write_text(sample)
+    (finding,) = find_samples(read_subject(root))
+    assert str(finding.place) == place
+    assert fact in finding.message
+    assert "or expect the refusal" in finding.remedy
+
+
+def test_a_sample_that_is_no_json_is_to_be_corrected(tmp_path: Path) -> None:
+    root = write_bundle(tmp_path, {"request": "sample.json"})
+    (root / "sample.json").write_text('{"age": 1,\n "plan" "a"}')
+    (finding,) = find_samples(read_subject(root))
+    assert str(finding.place) == "sample.json:2:9 (smoke[0].request)"
+    assert finding.message.endswith("the body is not JSON: expecting ':' delimiter")
+    assert finding.remedy == "correct the JSON"
+
+
+def test_a_sample_that_is_no_json_and_is_to_be_refused_is_no_finding(tmp_path: Path) -> None:
+    root = write_bundle(tmp_path, {"request": "sample.json", "expect": {"status": 400}})
+    (root / "sample.json").write_text('{"age"')
+    assert list(find_samples(read_subject(root))) == []

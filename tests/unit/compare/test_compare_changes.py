@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from compare_images import image_of, tar_of
 
-from builder.compare.changes import Comparison, compare
+from builder.compare.changes import Comparison, LayerSizes, _size_rows, compare
 from builder.compare.contents import contents_of
 
 PREFIX = "opt/model/packages"
@@ -102,3 +103,18 @@ def test_one_and_the_same_image_is_said_to_be_that(tmp_path: Path) -> None:
     found = compare(one, one)
     assert found.is_identical
     assert found.to_table().endswith("identical: one and the same image")
+
+
+def test_a_layer_of_another_version_is_shown_with_both() -> None:
+    old = LayerSizes(title="dependencies: numpy 2.3", old_title="dependencies: numpy 2.2", old=1, new=2, is_same=False)
+    assert old.shown == "dependencies: numpy 2.2 → 2.3"
+    assert LayerSizes(title="code", old_title="code", old=1, new=2, is_same=False).shown == "code"
+    assert LayerSizes(title="code", old=None, new=2, is_same=False).shown == "code"
+
+
+def test_the_growth_of_all_layers_is_told_in_the_units_of_the_layers() -> None:
+    layers = (LayerSizes(title="a", old=1_000_000, new=3_500_000, is_same=False),)
+    assert list(_size_rows(layers))[-1] == ("  all", "1.0 MB", "3.5 MB", "+2.5 MB")
+    shrunk = (LayerSizes(title="a", old=3_500_000, new=1_000_000, is_same=False),)
+    assert list(_size_rows(shrunk))[-1][-1] == "-2.5 MB"
+    assert list(_size_rows((replace(layers[0], new=1_000_000),)))[-1][-1] == ""

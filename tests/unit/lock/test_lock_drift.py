@@ -65,7 +65,11 @@ def test_drift_says_exactly_what_changed(changes: dict[str, str | None], fact: s
 def test_drift_shows_both_values() -> None:
     lock, text = locked()
     (fault,) = explain_drift(lock, {**INPUTS, "environment.python": "3.13"}, text)
-    assert (fault.at, fault.want, fault.got) == ("bundle.yaml: environment.python", "3.11 (locked)", "3.13 (now)")
+    assert (fault.at, fault.want, fault.got) == (
+        "bundle.yaml: environment.python",
+        "a lock for 3.13, as it is now",
+        "a lock for 3.11",
+    )
 
 
 def test_requirements_lock_edited_by_hand_is_noticed() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from builder.errors import FetchError, KilnError, ResolutionError, StoreError
@@ -73,7 +75,19 @@ def test_a_version_that_does_not_exist_is_told_with_those_that_do() -> None:
     )
     assert str(with_versions(error, pip).hint).endswith("exists on the configured index; the newest are 1.0, 1.1, 2.0")
     assert with_versions(error, pip.replace("numpy", "pandas")) is error
+    early = pip.replace("2.0)", "2.0, 2.1rc1, 2.1.dev3)")
+    assert early != pip
+    assert str(with_versions(error, early).hint).endswith("the newest are 1.0, 1.1, 2.0")
+    assert str(with_versions(error, re.sub(r"versions: .*\)", "versions: 3.0a1, 3.0rc1)", pip)).hint).endswith(
+        "the newest are 3.0a1, 3.0rc1"
+    )
     assert with_versions(error, "") is error
+
+
+def test_a_package_by_the_name_that_is_imported_is_told_its_own() -> None:
+    error = explain_refusal(MANY_VERSIONS.replace("numpy", "sklearn"), TARGET)
+    assert str(error.hint).startswith("did you mean scikit-learn?")
+    assert "did you mean" not in str(explain_refusal(MANY_VERSIONS, TARGET).hint)
 
 
 def test_hints_of_the_resolver_are_not_shown_as_ours() -> None:

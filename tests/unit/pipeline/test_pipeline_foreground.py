@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import socket
 import threading
@@ -122,6 +123,32 @@ def test_readiness_is_told_after_the_service_said_so(run: Callable[[Container, S
     said = run(container, Says("ready at"))
     assert list(container.readiness) == []
     assert "running" not in said
+
+
+def test_a_free_port_is_told_as_the_one_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Says("ready at")
+    monkeypatch.setattr(NamespaceRunner, "start", lambda *_: Container([]))
+    runner, terminal = NamespaceRunner(BlobStore(tmp_path)), Terminal(stream)
+    run_in_foreground(runner, IMAGE, make_bundle(), port=0, terminal=terminal, clock=Clock())
+    (port,) = re.findall(r"ready at http://127\.0\.0\.1:(\d+) ", stream.getvalue())
+    assert int(port) > 0
+
+
+def test_an_engine_is_asked_which_port_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int | None] = []
+
+    class Published(Container):
+        address = ("127.0.0.1", 49153)
+
+    def start_id(*_: object, host_port: int | None) -> Container:
+        asked.append(host_port)
+        return Published([])
+
+    engine = DockerEngine.__new__(DockerEngine)
+    monkeypatch.setattr(DockerEngine, "find", lambda *_: "sha256:1")
+    monkeypatch.setattr(DockerEngine, "start_id", start_id)
+    _, _, taken = _start(engine, IMAGE, RunOptions(memory=1, cpu=1, uid=1), 0)
+    assert (asked, taken()) == ([None], 49153)
 
 
 def test_a_container_that_ends_by_itself_with_an_error_is_one(run: Callable[[Container, Says], str]) -> None:

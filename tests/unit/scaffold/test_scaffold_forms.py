@@ -63,6 +63,14 @@ def test_other_formats_become_bundles_with_python_that_parses(tmp_path: Path, na
             ast.parse(content)
 
 
+def test_a_script_that_keeps_no_contract_is_told_to_stand_for_its_folder(tmp_path: Path) -> None:
+    folder = foreign.example_folder("churn", tmp_path / "churn")
+    (folder / "train.py").write_text("import joblib\n\n\ndef train():\n    ...\n")
+    (note,) = [note.text for note in draft_bundle(folder / "train.py").guesses if note.at == "scoring"]
+    assert note == f"train.py keeps no contract; taking the folder {folder}"
+    assert not [note for note in draft_bundle(folder / "score.py").guesses if note.at == "scoring"]
+
+
 def test_a_folder_with_a_script_is_taken_as_it_stands(tmp_path: Path) -> None:
     folder = foreign.example_folder("churn", tmp_path / "churn")
     made, bundle = init(folder)

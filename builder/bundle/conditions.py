@@ -26,10 +26,13 @@ _PATCH = 0.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """What the code runs on, always Linux: a minor version of CPython such as ``3.11``, and ``platform.machine()``."""
+    """What the code runs on, always Linux: a minor version of CPython such as ``3.11``, and ``platform.machine()``.
+
+    No machine is any: code that is for several.
+    """
 
     python: str
-    machine: str
+    machine: str | None = None
 
 
 def truth(test: ast.expr, target: Target) -> bool | None:

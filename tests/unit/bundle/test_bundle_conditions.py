@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from builder.check.conditions import Target, truth
+from builder.bundle.conditions import Target, truth
 
 
 @pytest.mark.parametrize(
