@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from builder.check.secret_settings import find_settings
+
 _TEMPLATE = re.compile(r"\.(?:example|sample|template|dist|tmpl|j2|defaults?)$|^example\.|^sample\.", re.IGNORECASE)
 _SSH_KEY = re.compile(r"id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?|.*\.ppk")
+_FEW = 3
 _STORE = re.compile(r".*\.(?:p12|pfx|jks|keystore|kdbx)")
 _ENV = re.compile(r"\.env(?:\..+)?|.+\.env|\.envrc")
-_ASSIGNMENT = re.compile(rb"^\s*(?:export\s+)?[A-Za-z_]\w*\s*=\s*[\"']?[^\s\"'#]", re.MULTILINE)
+_OWN_ENV = re.compile(r"\.env.*")
+"""Kept for what is nobody else's business, so a plain word may be the password."""
 
 _BY_PATH: dict[str, tuple[str, bytes]] = {
     ".netrc": ("a .netrc with logins", b"password"),
@@ -63,13 +67,19 @@ def find_credential_file(path: str, content: bytes) -> str | None:
     if _STORE.fullmatch(name):
         return "a store of keys" if content else None
     if _ENV.fullmatch(name):
-        return "a file of environment variables" if _ASSIGNMENT.search(content) else None
+        return _variables(content, weak=_OWN_ENV.fullmatch(name) is not None)
     if name.endswith(".json"):
         return _google_account(content)
     if name.endswith((".pem", ".key")):
         return "a private key" if b"PRIVATE KEY-----" in content else None
     is_kubeconfig = b"client-key-data:" in content or (b"kind: Config" in content and b"token:" in content)
     return "a kubeconfig" if is_kubeconfig else None
+
+
+def _variables(content: bytes, *, weak: bool) -> str | None:
+    found = dict.fromkeys(setting.name for setting in find_settings(content.decode("utf-8", "replace"), weak=weak))
+    names = ", ".join(list(found)[:_FEW]) + (" and more" if len(found) > _FEW else "")
+    return f"a file of environment variables that sets {names}" if found else None
 
 
 def _known(path: str) -> tuple[str, bytes] | None:

@@ -17,9 +17,14 @@ _LEFT = r"(?<![A-Za-z0-9+/_-])"
 _RIGHT = r"(?![A-Za-z0-9+/_-])"
 _SAMPLE = re.compile(
     r"example|sample|dummy|placeholder|changeme|change[_-]me|your[_-]?|insert|redacted|xxxx|\.\.\.|\*\*\*|0000000|fake"
-    r"|1234567|abcdefg",
+    r"|1234567|abcdefg|abc[-_]?123|Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq",
     re.IGNORECASE,
 )
+"""The last is the key of Azure's storage emulator, which is the same for everyone."""
+_SAMPLE_CLAIM = re.compile(
+    r"^sub=1234567890$|^(?:given_)?name=(?:john|jane)(?: doe)?$|\bexample\.(?:com|org|net)\b", re.IGNORECASE
+)
+"""Who the tokens in documentation are made out to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,8 +65,8 @@ def is_sample(text: str) -> bool:
 
 
 def mask(value: str) -> str:
-    """Return what may be shown of a secret: its first four characters and its length."""
-    return f"{value[:4]}… ({len(value)} characters)"
+    """Return what may be shown of a secret: a quarter of it, four characters at most, and its length."""
+    return f"{value[: min(4, len(value) // 4)]}… ({len(value)} characters)"
 
 
 def has_checksum(token: str) -> bool:
@@ -75,13 +80,19 @@ def has_checksum(token: str) -> bool:
 
 
 def is_jwt(token: str) -> bool:
-    """Tell whether a token's first part is a JOSE header (RFC 7515 § 4)."""
-    head = token.partition(".")[0]
-    try:
-        header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-    except (binascii.Error, ValueError):
+    """Tell whether a token's first part is a JOSE header (RFC 7515 § 4) and its second no textbook's claims."""
+    head, body, *_ = token.split(".")
+    header, claims = _decoded(head), _decoded(body)
+    if not isinstance(header, dict) or "alg" not in header:
         return False
-    return isinstance(header, dict) and "alg" in header
+    return not (isinstance(claims, dict) and any(_SAMPLE_CLAIM.search(f"{key}={claims[key]}") for key in claims))
+
+
+def _decoded(part: str) -> object:
+    try:
+        return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
+        return None
 
 
 def _kind(name: str, word: str, pattern: str, is_real: Callable[[str], bool] = is_random) -> Kind:
@@ -92,11 +103,14 @@ def _named(name: str, word: str, pattern: str, is_real: Callable[[str], bool] = 
     return Kind(name=name, word=word, pattern=re.compile(pattern), is_real=is_real)
 
 
+_GIVEN = r"""["']?\s*(?:\]\s*)?(?::\s*str\s*)?[=:,>]\s*["']?"""
+"""What stands between a name and its value: ``=``, ``"]  =``, ``": "``, ``", "`` of a call, ``>`` of XML."""
+
 KINDS: tuple[Kind, ...] = (
     *(_kind("AWS access key", word, word + "[A-Z2-7]{16}") for word in ("AKIA", "ASIA", "ABIA", "ACCA")),
     *(
-        _named("AWS secret key", word, word + r"""["']?\s*[=:]\s*["']?([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])""")
-        for word in ("aws_secret_access_key", "AWS_SECRET_ACCESS_KEY", "SecretAccessKey")
+        _named("AWS secret key", word, word + _GIVEN + r"([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])")
+        for word in ("aws_secret_access_key", "AWS_SECRET_ACCESS_KEY", "SecretAccessKey", "secretAccessKey")
     ),
     *(
         _kind("GitHub token", f"gh{letter}_", f"gh{letter}_[A-Za-z0-9]{{36}}", has_checksum)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.places import BUNDLE_FILE, yaml_place
-from builder.check.secret_code import find_hard_coded, is_secret_name, is_secret_value
+from builder.check.secret_code import find_hard_coded
 from builder.check.secret_files import find_credential_file, is_named_like_credentials
 from builder.check.secret_patterns import find_passwords, find_private_keys, find_tokens, mask
+from builder.check.secret_settings import find_settings, is_settings
+from builder.check.secret_values import secret_of
 from builder.check.subject import Subject
 
 _ANYONE = (
@@ -62,7 +65,7 @@ HARD_CODED = Rule(
     id="KILN606",
     name="hard-coded-password",
     level=Level.WARNING,
-    summary="The scoring code assigns a literal to a name that says it is a secret.",
+    summary="The scoring code, or a file of settings, gives a literal to a name that says it is a secret.",
     why=_ANYONE,
     remedy="Read it from an environment variable that the platform's secret store fills.",
 )
@@ -87,6 +90,8 @@ _LARGEST_BESIDE = 32 << 10
 def find_secrets(subject: Subject) -> Iterator[Finding]:
     """Yield every secret that would leave with the image, and files of credentials that lie beside."""
     told: set[tuple[str, str]] = set()
+    credential_files = list(_credential_files(subject))
+    told_whole = {finding.place.path for finding in credential_files}
     for name, text in _texts(subject):
         for finding, value in _in_text(name, text):
             if (name, value) not in told:
@@ -94,9 +99,11 @@ def find_secrets(subject: Subject) -> Iterator[Finding]:
                 yield finding
         if name.endswith(".py"):
             yield from _in_code(name, text, told)
+        elif name != BUNDLE_FILE and name not in told_whole and is_settings(name):
+            yield from _in_settings(name, text, told)
     yield from _in_variables(subject, told)
     yield from _in_requests(subject)
-    yield from _credential_files(subject)
+    yield from credential_files
     yield from _beside(subject)
 
 
@@ -147,19 +154,40 @@ def _in_text(name: str, text: str) -> Iterator[tuple[Finding, str]]:
 def _in_code(name: str, text: str, told: set[tuple[str, str]]) -> Iterator[Finding]:
     """Find ``API_KEY = "…"``, ``connect(password="…")`` and ``{"password": "…"}``."""
     for literal in find_hard_coded(text):
-        if any(place == name and literal.value in known for place, known in told):
+        if _is_told(name, literal.value, told):
             continue
-        told.add((name, literal.value))
         place = Place(path=name, line=literal.line, column=literal.column)
         message = f"{literal.name} is written into the code: {mask(literal.value)}"
-        remedy = f'read it when the container starts: os.environ["{literal.name.upper()}"]'
+        remedy = f'read it when the container starts: os.environ["{_variable(literal.name)}"]'
         yield _finding(HARD_CODED, place, message, remedy)
+
+
+def _in_settings(name: str, text: str, told: set[tuple[str, str]]) -> Iterator[Finding]:
+    for setting in find_settings(text):
+        if _is_told(name, setting.value, told):
+            continue
+        message = f"{setting.name} is written into a file of settings: {mask(setting.value)}"
+        remedy = f'leave it out, and read it when the container starts: os.environ["{_variable(setting.name)}"]'
+        yield _finding(HARD_CODED, _place(name, text, setting.start), message, remedy)
+
+
+def _is_told(name: str, value: str, told: set[tuple[str, str]]) -> bool:
+    """Tell whether a finding speaks of this value, or of one that it is part of; from now on one does."""
+    if any(place == name and value in known for place, known in told):
+        return True
+    told.add((name, value))
+    return False
+
+
+def _variable(name: str) -> str:
+    """Return a name that a variable of the environment can have."""
+    return re.sub(r"\W+", "_", name).strip("_").upper()
 
 
 def _in_variables(subject: Subject, told: set[tuple[str, str]]) -> Iterator[Finding]:
     for name, value in subject.bundle.environment.variables.items():
-        text = str(value)
-        if not is_secret_name(name) or (BUNDLE_FILE, text) in told or not is_secret_value(text):
+        text = secret_of(name, str(value))
+        if text is None or (BUNDLE_FILE, text) in told:
             continue
         place = yaml_place(subject.bundle.root, "environment", "variables", name)
         message = f"variable {name} holds a secret: {mask(text)}"

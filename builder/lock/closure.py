@@ -1,12 +1,13 @@
-"""Whether chosen wheels need nothing that was not chosen, read from their own metadata for the target."""
+"""Whether chosen wheels run on the target and need nothing that was not chosen, read from their own metadata."""
 
 from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 
-from packaging.metadata import parse_email
+from packaging.metadata import RawMetadata, parse_email
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builder.errors import Fault, FetchError
@@ -14,6 +15,30 @@ from builder.host.zip_errors import ZIP_ERRORS
 from builder.lock.model import LockedWheel
 from builder.lock.target import Target
 from builder.store.blobs import BlobStore
+
+
+def python_refusals(wheels: Iterable[LockedWheel], target: Target, store: BlobStore) -> tuple[Fault, ...]:
+    """Return a fault for each wheel whose Requires-Python the target's exact Python does not meet.
+
+    A wheel's tags speak of minor versions only. All wheels must be in the store.
+    """
+    faults = []
+    for wheel in sorted(wheels):
+        wanted = _metadata(wheel, store).get("requires_python") or ""
+        try:
+            runs = SpecifierSet(wanted).contains(target.release, prereleases=True)
+        except InvalidSpecifier:  # pip takes such a wheel too
+            continue
+        if not runs:
+            faults.append(
+                Fault(
+                    fact=f"{wheel.name} {wheel.version} does not run on Python {target.release}",
+                    at=f"Requires-Python of {wheel.filename}",
+                    want=f"Python {wanted}",
+                    got=f"Python {target.release} on {target.platform}",
+                )
+            )
+    return tuple(faults)
 
 
 def missing_dependencies(
@@ -64,14 +89,24 @@ def _extra_needs(
 
 def _needs(wheel: LockedWheel, store: BlobStore) -> tuple[Requirement, ...]:
     try:
+        return tuple(Requirement(line) for line in _metadata(wheel, store).get("requires_dist", []))
+    except InvalidRequirement as error:
+        raise _unreadable(wheel, error) from error
+
+
+def _metadata(wheel: LockedWheel, store: BlobStore) -> RawMetadata:
+    try:
         with zipfile.ZipFile(store.path(wheel.digest)) as archive:
             names = [
                 name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1
             ]
-            raw, _ = parse_email(archive.read(names[0]))
-        return tuple(Requirement(line) for line in raw.get("requires_dist", []))
-    except (*ZIP_ERRORS, InvalidRequirement) as error:
-        raise FetchError.of(
-            f"{wheel.filename} is not a readable wheel: {error}",
-            hint=f"require another version of {wheel.name}, or ask its maintainers for a sound wheel",
-        ) from error
+            return parse_email(archive.read(names[0]))[0]
+    except ZIP_ERRORS as error:
+        raise _unreadable(wheel, error) from error
+
+
+def _unreadable(wheel: LockedWheel, error: Exception) -> FetchError:
+    return FetchError.of(
+        f"{wheel.filename} is not a readable wheel: {error}",
+        hint=f"require another version of {wheel.name}, or ask its maintainers for a sound wheel",
+    )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import VERSION_PATTERN, InvalidVersion, Version
 
 from builder.bundle.misnamed import MISNAMED
 from builder.errors import Fault, FetchError, KilnError, ResolutionError, StoreError
@@ -22,6 +22,7 @@ from builder.lock.target import Target
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _SPEC = r"(?:\[[^\]]*\])?(?:\{[^}]*\})?(?:[<>=!~]=?=?[^\s,]+(?:,\s*[<>=!~]=?=?[^\s,]+)*)?"
 _PACKAGE = rf"(?P<name>{_NAME})(?P<spec>{_SPEC})"
+_BOUND = re.compile(rf"([<>=!~]=?)({VERSION_PATTERN})", re.VERBOSE | re.IGNORECASE)
 _EDGE = re.compile(
     rf"(?:all versions of )?(?P<parent>{_NAME}){_SPEC} (?:was included|depends? on) (?P<child>{_NAME})"
     rf"(?P<spec>{_SPEC})(?=[\s,.]|$)"
@@ -89,8 +90,8 @@ _REASONS = (
             rf"the requested Python version \([^)]*\) does not satisfy Python(?P<python>\S+) and "
             rf"(?:all versions of )?{_PACKAGE} depends? on Python"
         ),
-        fact=lambda name, spec, target: f"{_label(name, spec)} does not run on Python {target.minor}",
-        want=lambda _, __, target: f"Python {target.minor}",
+        fact=lambda name, spec, target: f"{_label(name, spec)} does not run on Python {target.python}",
+        want=lambda name, _, target: f"a version of {name} that runs on Python {target.python}",
         hint=lambda name, _: (
             f"require an older {name} that still runs there, or change environment.python in bundle.yaml"
         ),
@@ -121,34 +122,31 @@ def explain_refusal(text: str, target: Target) -> KilnError:
     shown = _HINT.split(shown, maxsplit=1)[0].rstrip()
     flat = " ".join(shown.split())
     edges, direct = _graph(flat)
-    for reason in _REASONS:
-        if match := reason.pattern.search(flat):
-            name = canonicalize_name(match["name"])
-            demanded = direct.get(name) or next((spec for _, child, spec in edges if child == name), "")
-            spec = match["spec"].strip(".,")
-            if demanded and not spec.startswith("=="):
-                spec = demanded
-            chain = _chain(name, edges, direct)
-            via = chain[1].split()[0] if len(chain) > 2 else ""
-            return ResolutionError(
-                [
-                    Fault(
-                        fact=reason.fact(name, spec, target),
-                        at="required by " + " → ".join(chain),
-                        want=reason.want(name, spec, target),
-                        got=shown,
-                    )
-                ],
-                hint=_spelled_as_imported(name) or reason.hint(name, via),
-            )
-    if match := re.search(rf"only {_PACKAGE} is available and (?:you require|{_NAME}.*? depends? on) ", flat):
+    if refused := _nearest_reason(flat):
+        reason, match = refused
         name = canonicalize_name(match["name"])
+        demanded = direct.get(name) or next((spec for _, child, spec in edges if child == name), "")
+        spec = match["spec"].strip(".,")
+        if demanded and not spec.startswith("=="):
+            spec = demanded
+        chain = _chain(name, edges, direct)
+        via = chain[1].split()[0] if len(chain) > 2 else ""
+        python = match.groupdict().get("python")
+        return ResolutionError.of(
+            reason.fact(name, spec, target),
+            at="required by " + " → ".join(chain),
+            want=reason.want(name, spec, target),
+            got=f"{name} wants Python {python}\n{shown}" if python else shown,
+            hint=_spelled_as_imported(name) or reason.hint(name, via),
+        )
+    if only := re.search(rf"only {_PACKAGE} is available and (?:you require|{_NAME}.*? depends? on) ", flat):
+        name = canonicalize_name(only["name"])
         chain = _chain(name, edges, direct)
         return ResolutionError.of(
             f"no version of {name} satisfies the requirement",
             at="required by " + " → ".join(chain),
             want=name + (direct.get(name) or next((spec for _, child, spec in edges if child == name), "")),
-            got=f"{name}{match['spec']} is all there is",
+            got=f"{name}{only['spec']} is all there is",
             hint=f"require a version of {name} that exists for {target}",
         )
     return _conflict(shown, flat, edges, direct, target)
@@ -157,6 +155,20 @@ def explain_refusal(text: str, target: Target) -> KilnError:
 def _spelled_as_imported(name: str) -> str | None:
     meant = MISNAMED.get(name)
     return meant and f"did you mean {meant}? {name} is only the name it is imported by; write {meant}"
+
+
+def _nearest_reason(flat: str) -> tuple[_Reason, re.Match[str]] | None:
+    """Return the first package's reason why its newest versions are out: an account goes over older ones as well."""
+    found = [(reason, match) for reason in _REASONS for match in reason.pattern.finditer(flat)]
+    same = [one for one in found if one[1]["name"] == found[0][1]["name"]]
+    return max(same, key=lambda one: _newest(one[1]["spec"].strip(".,")), default=None)
+
+
+def _newest(spec: str) -> tuple[bool, Version]:
+    """Return how new the versions of a range get, for comparing ranges of one package: whether all, else the last."""
+    bounds = [(match[1], Version(match[2])) for match in _BOUND.finditer(spec)]
+    last = [version for operator, version in bounds if operator in ("<", "<=", "==")]
+    return (False, max(last)) if last else (True, Version("0"))
 
 
 def explain_trouble(text: str) -> KilnError | None:

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from builder.base.model import LockedBase, LockedDeb
 from builder.bundle.model import Bundle, BundleFile
 from builder.errors import BaseImageError, Fault, LockDriftError, ResolutionError
-from builder.lock.closure import missing_dependencies
+from builder.lock.closure import missing_dependencies, python_refusals
 from builder.lock.explain import located
 from builder.lock.inputs import collect_inputs
 from builder.lock.model import Lock, LockedPlatform, LockedWheel, deep_checksum
@@ -54,15 +54,17 @@ def lock_bundle(
     model: Sequence[BundleFile],
     server_requirements: str,
     store: BlobStore,
+    python: str | None = None,
     previous: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[Lock, str]:
     """Choose everything and return the lock and the text of requirements.lock; every wheel is in the store then.
 
-    ``previous`` is the present requirements.lock: its versions stay where they satisfy the requirements. Without it
-    the newest are taken. Several platforms get the same versions where that is possible.
+    ``python`` is the base's exact version, where it is known. ``previous`` is the present requirements.lock: its
+    versions stay where they satisfy the requirements. Without it the newest are taken. Several platforms get the
+    same versions where that is possible.
     """
-    targets = [_target(base, platform) for platform in bundle.environment.platforms]
+    targets = [_target(base, platform, python) for platform in bundle.environment.platforms]
     wanted = tuple(Requirement(line) for line in bundle.environment.requirements)
     kept = _kept(previous)
     try:
@@ -76,6 +78,8 @@ def lock_bundle(
         *server, installer = sorted(
             select_wheels(ours, target, store, progress=progress), key=lambda wheel: wheel.name == INSTALLER
         )
+        if faults := python_refusals((*server, installer), target, store):
+            raise ResolutionError(faults, hint="choose another environment.python and base; kiln's own server needs it")
         platforms.append(
             LockedPlatform(
                 platform=target.platform,
@@ -136,10 +140,15 @@ def _choose_one(
         pins = resolver.resolve(wanted, target, preferred=kept)
         wheels = select_wheels(pins, target, store, kept=kept, progress=progress)
         # pip-tools looks at this interpreter's patch release; uv is told the target's.
-        faults = missing_dependencies(wheels, target, store, wanted=wanted)
+        faults = (
+            *python_refusals(wheels, target, store),
+            *missing_dependencies(wheels, target, store, wanted=wanted),
+        )
         if not faults:
             return target, pins, wheels
-    raise ResolutionError(faults, hint="require these packages by name and version in the bundle's requirements")
+    raise ResolutionError(
+        faults, hint="require these packages by name, in versions that fit, in the bundle's requirements"
+    )
 
 
 def _places(bundle: Bundle) -> dict[str, str]:
@@ -182,9 +191,9 @@ def _hashed(pins: Sequence[Pin], wheels: Sequence[LockedWheel]) -> tuple[Pin, ..
     return tuple(replace(pin, hashes=frozenset({digests[pin.name]})) for pin in pins)
 
 
-def _target(base: LockedBase, platform: Platform) -> Target:
+def _target(base: LockedBase, platform: Platform, python: str | None) -> Target:
     try:
-        return Target.of_base(base, platform)
+        return Target.of_base(base, platform, python=python)
     except KeyError as error:
         raise BaseImageError.of(
             f"base image {base.name} is not made for {platform}",

@@ -90,7 +90,7 @@ def merge_pins(by_target: Sequence[tuple[Target, Sequence[Pin]]]) -> tuple[Pin, 
 
 def render_pins(pins: Iterable[Pin], targets: Sequence[Target]) -> str:
     """Return the text of requirements.lock. Equal pins and targets give equal bytes; this machine leaves no trace."""
-    python = targets[0].python
+    python = targets[0].minor
     platforms = ", ".join(str(target.platform) for target in targets)
     lines = [
         f"# Made by `kiln lock` for Python {python} on {platforms}.",

@@ -34,7 +34,8 @@ def download_wheels(pins: Sequence[Pin], target: Target, store: BlobStore) -> It
     """Yield the wheels pip takes for these pins on the target, in a folder that is gone afterwards.
 
     Only wheels, no dependencies, nothing built or run. Hashes are demanded when every pin has some. A pin without
-    a wheel is a ResolutionError, an index out of reach a FetchError, other bytes a DigestMismatchError.
+    a wheel is a ResolutionError, an index out of reach a FetchError, other bytes a DigestMismatchError. Tags alone
+    decide here: what Python a wheel wants is read from its metadata, where a refusal can be told as one.
     """
     with store.folder("wheels") as place:
         has_hashes = all(pin.hashes for pin in pins)
@@ -47,7 +48,8 @@ def download_wheels(pins: Sequence[Pin], target: Target, store: BlobStore) -> It
         done = run(
             [
                 *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"),
-                *("--python-version", target.python, "--implementation", "cp", "--abi", target.abi),
+                *("--python-version", target.minor, "--implementation", "cp", "--abi", target.abi),
+                "--ignore-requires-python",
                 *(part for tag in target.platform_tags() for part in ("--platform", tag)),
                 *(("--require-hashes",) if has_hashes else ()),
                 *("--requirement", "wheels.txt", "--dest", "."),

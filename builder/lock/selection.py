@@ -70,7 +70,7 @@ def _key(pin: Pin, hashes: Iterable[Digest], target: Target) -> dict[str, object
         "name": pin.name,
         "version": pin.version,
         "hashes": sorted(str(digest) for digest in hashes),
-        "python": target.python,
+        "python": target.minor,
         "tags": list(target.platform_tags()),
     }
 

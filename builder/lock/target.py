@@ -24,14 +24,22 @@ class Target:
     glibc: tuple[int, int]
 
     @classmethod
-    def of_base(cls, base: LockedBase, platform: Platform) -> Target:
-        """Return what a base image runs on one platform; KeyError when the base is not locked for it."""
-        return cls(python=base.python, platform=platform, glibc=base.on(platform).glibc)
+    def of_base(cls, base: LockedBase, platform: Platform, *, python: str | None = None) -> Target:
+        """Return what a base image runs on one platform; KeyError when the base is not locked for it.
+
+        ``python`` is the base's exact version, where it is known: a lock holds the minor one only.
+        """
+        return cls(python=python or base.python, platform=platform, glibc=base.on(platform).glibc)
 
     @property
     def minor(self) -> str:
         """The minor version: ``3.11``."""
         return ".".join(self.python.split(".")[:2])
+
+    @property
+    def release(self) -> str:
+        """The exact version; of a minor version, its first patch release: what runs on that runs on all of them."""
+        return self.python if self.python.count(".") > 1 else f"{self.python}.0"
 
     @property
     def abi(self) -> str:
@@ -50,18 +58,17 @@ class Target:
         return (f"linux_{machine}", *tags)
 
     def environment(self) -> dict[str, str]:
-        """Return the values of environment markers there (PEP 508). Of a minor version, the first patch release."""
-        full = self.python if self.python.count(".") > 1 else f"{self.python}.0"
+        """Return the values of environment markers there (PEP 508)."""
         return {
             "implementation_name": "cpython",
-            "implementation_version": full,
+            "implementation_version": self.release,
             "os_name": "posix",
             "platform_machine": self.platform.machine,
             "platform_python_implementation": "CPython",
             "platform_release": "",
             "platform_system": "Linux",
             "platform_version": "",
-            "python_full_version": full,
+            "python_full_version": self.release,
             "python_version": self.minor,
             "sys_platform": "linux",
         }
@@ -71,7 +78,10 @@ class Target:
         return marker is None or marker.evaluate({**self.environment(), "extra": extra})
 
     def is_host(self) -> bool:
-        """True when what this interpreter can load, the target can load: same CPython, machine, and no newer glibc."""
+        """True when the target can load what this interpreter can: same minor CPython, machine, and no newer glibc.
+
+        Patch releases may differ: what was chosen is held to the target's afterwards.
+        """
         if sys.implementation.name != "cpython" or Platform.host() != self.platform:
             return False
         if f"{sys.version_info.major}.{sys.version_info.minor}" != self.minor:

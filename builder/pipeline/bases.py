@@ -39,6 +39,11 @@ def lock_base_of(bundle: Bundle, workshop: Workshop, progress: Progress) -> Lock
     return _lock_pulled(bundle, workshop, progress)
 
 
+def exact_python(base: LockedBase) -> str | None:
+    """Return the patch release of a base's Python where its own lock tells it, as that of an assembled base does."""
+    return load_base(base.name).lock.python if base.kind is BaseKind.DEBIAN else None
+
+
 def require_base(
     base: LockedBase, platform: Platform, workshop: Workshop, *, offline: bool, progress: Progress
 ) -> None:

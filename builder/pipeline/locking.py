@@ -29,7 +29,7 @@ def lock_inventoried(workshop: Workshop, bundle: Bundle, inventory: Inventory, *
         return stages.locked(workshop, bundle, inventory)[0]
     from builder.lock.locker import lock_bundle  # noqa: PLC0415 - resolvers and clients, for what has to be chosen
     from builder.lock.pins import changed_pins  # noqa: PLC0415
-    from builder.pipeline.bases import lock_base_of  # noqa: PLC0415
+    from builder.pipeline.bases import exact_python, lock_base_of  # noqa: PLC0415
 
     with workshop.terminal.step("base", f"base {bundle.environment.base}") as step:
         base = lock_base_of(bundle, workshop, step.note)
@@ -42,6 +42,7 @@ def lock_inventoried(workshop: Workshop, bundle: Bundle, inventory: Inventory, *
             model=inventory.model,
             server_requirements=server_requirements(),
             store=workshop.store,
+            python=exact_python(base),
             previous=None if upgrade else stages.previous_requirements(bundle),
             progress=step.note,
         )

@@ -74,6 +74,7 @@ def lock(
     bundle: Bundle,
     store: BlobStore,
     *lines: str,
+    python: str | None = None,
     previous: str | None = None,
     platforms: tuple[Platform, ...] = (AMD64,),
 ) -> tuple[Lock, str]:
@@ -87,6 +88,7 @@ def lock(
         model=(),
         server_requirements="",
         store=store,
+        python=python,
         previous=previous,
     )
 
@@ -169,6 +171,16 @@ def test_package_that_wants_a_newer_python_is_named(resolver: Resolver, index: P
     assert error.faults[0].fact == "modern 1.0 does not run on Python 3.11"
     assert error.faults[0].at == "required by requirements → top → modern"
     assert "environment.python" in str(error.hint)
+
+
+def test_reason_that_is_told_is_that_of_the_newest_versions(resolver: Resolver, index: PackageIndex) -> None:
+    index.add_source("leaf", "1.0")
+    index.add("leaf", "2.0", python=">=3.14")
+    assert refusal(resolver, "leaf").faults[0].fact == "leaf 2.0 does not run on Python 3.11"
+    index.add_source("leaf", "3.0")
+    assert (
+        refusal(resolver, "leaf").faults[0].fact == "leaf>=3.0 can only be had as source, and images are made of wheels"
+    )
 
 
 def test_unknown_package_is_named_with_who_asked(resolver: Resolver, index: PackageIndex) -> None:
@@ -293,6 +305,56 @@ def test_dependency_of_the_targets_patch_release_is_not_forgotten(
     index.add("backport")
     locked, _ = lock(make_bundle(tmp_path), store, "top")
     assert [wheel.name for wheel in locked.on(AMD64).wheels] == ["backport", "top"]
+
+
+@pytest.mark.parametrize(
+    ("python", "chosen"), [(None, "1.0"), ("3.11.1", "2.0"), ("3.11.2", "3.0")], ids=["unknown", "3.11.1", "3.11.2"]
+)
+def test_version_that_wants_a_later_patch_release_than_the_targets_is_passed_over(
+    python: str | None, chosen: str, index: PackageIndex, store: BlobStore, tmp_path: Path
+) -> None:
+    # This interpreter, for which pip-tools chooses, may be later than all of these.
+    index.add("top", requires=["leaf"])
+    index.add("leaf", "1.0")
+    index.add("leaf", "2.0", python=">=3.11.1")
+    index.add("leaf", "3.0", python=">=3.11.2")
+    index.add("leaf", "4.0", python=">=3.11.90")
+    locked, text = lock(make_bundle(tmp_path), store, "top", python=python)
+    assert [(wheel.name, wheel.version) for wheel in locked.on(AMD64).wheels] == [("leaf", chosen), ("top", "1.0")]
+    assert text.startswith("# Made by `kiln lock` for Python 3.11 on linux/amd64.\n")
+    # What a lock names is brought by hash, whatever patch release a lock does not tell.
+    assert fetch_wheels(locked.on(AMD64).wheels, X86, BlobStore(tmp_path / "fresh")) == 2
+
+
+def test_required_version_that_wants_a_later_patch_release_is_refused_with_both_versions(
+    index: PackageIndex, store: BlobStore, tmp_path: Path
+) -> None:
+    index.add("leaf", "1.0")
+    index.add("leaf", "2.0", python=">=3.11.5")
+    with pytest.raises(ResolutionError) as caught:
+        lock(make_bundle(tmp_path), store, "leaf==2.0", python="3.11.2")
+    (fault,) = caught.value.faults
+    assert fault.fact == "leaf 2.0 does not run on Python 3.11.2"
+    assert fault.want == "a version of leaf that runs on Python 3.11.2"
+    assert str(fault.got).startswith("leaf wants Python >=3.11.5\n")
+    assert "tagged" not in caught.value.render()
+    assert "--upgrade" not in caught.value.render()
+
+
+def test_servers_own_package_that_does_not_run_there_is_refused(
+    index: PackageIndex, store: BlobStore, tmp_path: Path
+) -> None:
+    index.add("server", python=">=3.12")
+    bundle = make_bundle(tmp_path)
+    with pytest.raises(ResolutionError, match=r"server 1\.0 does not run on Python 3\.11\.0"):
+        lock_bundle(
+            replace(bundle, environment=replace(bundle.environment, requirements=(), platforms=(AMD64,))),
+            base=make_base(AMD64),
+            system_packages={},
+            model=(),
+            server_requirements="server==1.0\n",
+            store=store,
+        )
 
 
 def test_locking_again_changes_nothing_until_upgraded(index: PackageIndex, store: BlobStore, tmp_path: Path) -> None:

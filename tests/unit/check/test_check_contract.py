@@ -292,7 +292,7 @@ def test_a_body_goes_through_sagemakers_functions(tmp_path: Path) -> None:
     assert (finding.rule.id, finding.place.line, finding.remedy) == ("KILN509", 9, "read 'tickets'")
     transform = "import json\ndef model_fn(d): return 1\ndef transform_fn(model, data, kind, accept, context):\n"
     transform += "    return str(json.loads(data)['tikets'])\n"
-    assert ids(run(tmp_path / "c", transform, BODY, "body")) == ["KILN509 warning"]
+    assert ids(run(tmp_path / "c", transform, BODY, "body")) == ["KILN509 error"]
 
 
 def test_a_body_of_one_record_or_many_may_be_read_both_ways(tmp_path: Path) -> None:

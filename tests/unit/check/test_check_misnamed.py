@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from builder.bundle.misnamed import MISNAMED
-from builder.check.distributions import likely_distribution
+from builder.check.distributions import Likely, likely_distribution
 
 
 def test_names_that_are_imported_lead_to_the_same_distribution_everywhere() -> None:
     modules = {"pil": "PIL"}
-    assert {name: likely_distribution(modules.get(name, name)) for name in MISNAMED} == dict(MISNAMED)
+    likely = {name: likely_distribution(modules.get(name, name)) for name in MISNAMED}
+    assert likely == {name: Likely(name=distribution, is_guess=False) for name, distribution in MISNAMED.items()}

@@ -42,8 +42,8 @@ def summed(prefix: str) -> str:
     return prefix + body + text.rjust(6, "0")
 
 
-def jwt() -> str:
-    parts = ({"alg": "HS256", "typ": "JWT"}, {"sub": "1", "name": "ann"})
+def jwt(**claims: object) -> str:
+    parts = ({"alg": "HS256", "typ": "JWT"}, claims or {"sub": "1", "name": "ann"})
     encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
     return ".".join([*encoded, drawn(43)])
 
@@ -91,6 +91,11 @@ NOT_TOKENS = {
     "a word with the prefix": "the task-antidote desk-lamp risk-analysis of sk-learn",
     "a variable": "HF_TOKEN = os.environ['HF_TOKEN']",
     "a name": "npm_config_registry and hf_hub_download and SG.mean()",
+    "a textbook's token": jwt(sub="1234567890", name="Jo"),
+    "a token of John Doe": jwt(sub="7", name="John Doe"),
+    "a token for example.com": jwt(iss="https://login.example.com/", sub="7"),
+    "Azure's emulator": "AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2"
+    "UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
     "three dotted words": "eyJhbGciOiJ.eyJzdWIiOiI.notsigned",
 }
 
@@ -99,6 +104,21 @@ NOT_TOKENS = {
 @pytest.mark.parametrize("around", ["{}", 'TOKEN = "{}"', "x: {}\n", "curl -H 'Authorization: Bearer {}'"])
 def test_tokens_are_found_wherever_they_stand(text: str, around: str) -> None:
     assert len({secret.value for secret in find_tokens(around.format(text))}) == 1
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        'os.environ["AWS_SECRET_ACCESS_KEY"] = "{}"',
+        'os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "{}")',
+        'aws_secret_access_key: str = "{}"',
+        "export AWS_SECRET_ACCESS_KEY={}",
+        '{{"SecretAccessKey": "{}"}}',
+        "<SecretAccessKey>{}</SecretAccessKey>",
+    ],
+)
+def test_secret_keys_of_aws_are_found_in_every_form_they_are_given_in(form: str) -> None:
+    assert [secret.kind for secret in find_tokens(form.format(drawn(40)))] == ["AWS secret key"]
 
 
 @pytest.mark.parametrize("text", NOT_TOKENS.values(), ids=NOT_TOKENS)
@@ -168,8 +188,10 @@ def test_urls_without_a_real_password_are_left_alone(text: str) -> None:
     assert list(find_passwords(text)) == []
 
 
-def test_a_mask_shows_four_characters_and_the_length() -> None:
-    assert mask("abcdefghij") == "abcd… (10 characters)"
+def test_a_mask_shows_a_quarter_and_four_characters_at_most() -> None:
+    assert mask("abcdefghijklmnopqrst") == "abcd… (20 characters)"
+    assert mask("abcdefghij") == "ab… (10 characters)"
+    assert mask("abc") == "… (3 characters)"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -232,8 +254,9 @@ def test_binary_and_large_files_are_not_searched(check: Check) -> None:
 
 
 CREDENTIALS: dict[str, str | bytes] = {
-    ".env": "DB_PASSWORD=x\n",
-    ".env.production": "export A=b\n",
+    ".env": "LOG_LEVEL=info\nDB_PASSWORD=postgres\n",
+    ".env.production": "export API_TOKEN='9f8e7d6c5b4a'\n",
+    "config.env": "OMP_NUM_THREADS=1\nDB_PASSWORD=tr0ub4dor-9\n",
     ".netrc": "machine h login u password p",
     ".pypirc": "[x]\npassword = p",
     ".aws/credentials": "[default]\naws_secret_access_key = x",
@@ -266,6 +289,10 @@ def test_files_of_credentials_beside_are_noted(name: str, check: Check) -> None:
     ("name", "content"),
     [
         (".env", "# nothing\n\n"),
+        (".env", "OMP_NUM_THREADS=1\nLOG_LEVEL=info\nMAX_TOKENS=4096\nUSE_AUTH=true\n"),
+        (".env", "DB_PASSWORD=\nAPI_KEY=changeme\nTOKEN=${TOKEN}\nSECRET=<secret>\nPASSWORD=***\n"),
+        ("config.env", "OMP_NUM_THREADS=1\nLOG_LEVEL=info\n"),
+        ("config.env", "DB_PASSWORD=development\n"),
         (".env.example", "DB_PASSWORD=changeme\n"),
         ("cacert.pem", "-----BEGIN CERTIFICATE-----\nx"),
         ("config.json", '{"auth": "none", "type": "service"}'),
@@ -317,12 +344,36 @@ def test_variables_that_hold_no_secret_are_left_alone(variables: str, check: Che
         "connect(host='db', password='tr0ub4dor-9')",
         "headers = {'X-Api-Key': '9f8e7d6c5b4a3928'}",
         "self = config = {}\nconfig['secret'] = '9f8e7d6c5b4a3928'",
+        "class Settings:\n    DB_PASS = 'tr0ub4dor-9'",
+        "os.environ.setdefault('MLFLOW_TRACKING_PASSWORD', 'tr0ub4dor-9')",
+        "password = os.getenv('DB_PASSWORD', 'tr0ub4dor-9')",
+        "password = os.environ.get('DB_PASSWORD') or 'tr0ub4dor-9'",
+        "password = 'tr0ub4dor-9' if local else read()",
+        "def connect(host, password='tr0ub4dor-9', *, port=1): pass",
+        "def connect(host, *, port=1, password='tr0ub4dor-9'): pass",
+        "connect = lambda password='tr0ub4dor-9': password",
+        "requests.get('https://x', auth=('svc', 'tr0ub4dor-9'))",
+        "requests.get('https://x', auth=HTTPBasicAuth('svc', 'tr0ub4dor-9'))",
+        "headers = {'Authorization': 'Bearer 9f8e7d6c5b4a39289f8e7d6c'}",
+        "user, password = 'svc', 'tr0ub4dor-9'",
+        "self.db_password: str = 'tr0ub4dor-9'",
+        "setattr(settings, 'password', 'tr0ub4dor-9')",
+        "parser.add_argument('--password', default='tr0ub4dor-9')",
+        "class Settings(BaseSettings):\n    password: str = Field(default='tr0ub4dor-9')",
+        "connection_string = 'Server=tcp:x,1433;User=sa;Password=tr0ub4dor-9;'",
+        "dbPassword = 'Winter-2024'",
     ],
 )
 def test_secrets_written_into_the_code_are_warned_of(code: str, check: Check) -> None:
     (finding,) = check({"lib/db.py": code})
     assert (finding.rule.id, str(finding.severity)) == ("KILN606", "warning")
     assert "tr0ub4dor" not in finding.message
+    assert "9f8e7" not in finding.message
+
+
+def test_remedy_names_a_variable_that_can_be_set(check: Check) -> None:
+    (finding,) = check({"lib/db.py": "headers = {'x-api-key': '9f8e7d6c5b4a3928'}"})
+    assert 'os.environ["X_API_KEY"]' in finding.remedy
 
 
 @pytest.mark.parametrize(
@@ -340,6 +391,21 @@ def test_secrets_written_into_the_code_are_warned_of(code: str, check: Check) ->
         "password = 'correct horse battery 9'",
         "secret = 'your-secret-9f8e'",
         "KEY = 'tenure_months_12'",
+        "token = '__UNKNOWN_CATEGORY_01__'",
+        "access_key = 'customer_id_v2'",
+        "KEY_VAULT_SECRET = 'churn-api-key-2024'",
+        "def check(password='hunter2-test'): pass",
+        "def tokenize(text, token='[PAD]', pad_token='m4deupw0rd'): pass",
+        "def connect(password, *, host='9f8e7d6c5b4a'): pass",
+        "row.get('token', 'unknown_category_1')",
+        "columns.get('9f8e7d6c5b4a', 'token')",
+        "password = os.getenv('DB_PASSWORD', '')",
+        "password = os.getenv('DB_PASSWORD', 'changeme')",
+        "auth = ('user', 'your-password')",
+        "request_token = '123e4567-e89b-42d3-a456-426614174abc'",
+        "connection_string = 'Server=localhost;Database=x;Trusted_Connection=True'",
+        "{'password': 'Passwort:', 'secret': 'Geheimnis', 'auth': 'Авторизация'}",
+        "secret = 'arn:aws:secretsmanager:eu-west-1:210987654321:secret:churn-Ab9xCd'",
     ],
 )
 def test_literals_that_are_no_secrets_are_left_alone(code: str, check: Check) -> None:

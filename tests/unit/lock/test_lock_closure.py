@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
 from builder.errors import FetchError
-from builder.lock.closure import missing_dependencies
+from builder.lock.closure import missing_dependencies, python_refusals
 from builder.lock.model import LockedWheel
 from builder.lock.target import Target
 from builder.store.blobs import BlobStore
@@ -16,8 +17,14 @@ from tests.support.package_index import wheel_bytes
 TARGET = Target(python="3.11", platform=AMD64, glibc=(2, 36))
 
 
-def put(store: BlobStore, name: str, version: str = "1.0", requires: tuple[str, ...] = ()) -> LockedWheel:
-    filename, content = wheel_bytes(name, version, requires=requires)
+def put(
+    store: BlobStore,
+    name: str,
+    version: str = "1.0",
+    requires: tuple[str, ...] = (),
+    python: str | None = None,
+) -> LockedWheel:
+    filename, content = wheel_bytes(name, version, requires=requires, python=python)
     return LockedWheel(name=name, version=version, filename=filename, size=len(content), digest=store.add(content))
 
 
@@ -50,6 +57,25 @@ def test_extras_the_author_asks_for_are_followed(tmp_path: Path) -> None:
 def test_prerelease_that_was_chosen_satisfies(tmp_path: Path) -> None:
     store = BlobStore(tmp_path)
     assert gaps(store, put(store, "top", requires=("leaf>=1",)), put(store, "leaf", "2.0rc1")) == []
+
+
+def test_wheel_that_wants_a_later_patch_release_is_refused_with_both_versions(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path)
+    (fault,) = python_refusals([put(store, "late", python=">=3.11.5")], replace(TARGET, python="3.11.2"), store)
+    assert fault.fact == "late 1.0 does not run on Python 3.11.2"
+    assert (fault.want, fault.got) == ("Python >=3.11.5", "Python 3.11.2 on linux/amd64")
+
+
+@pytest.mark.parametrize("python", [None, ">=3.9", ">=3.11.2,<4", "!=3.11.0", "3.11 or so", ">=3.11.2rc1"])
+def test_wheel_that_runs_on_the_targets_patch_release_is_not_refused(python: str | None, tmp_path: Path) -> None:
+    store = BlobStore(tmp_path)
+    assert python_refusals([put(store, "fits", python=python)], replace(TARGET, python="3.11.2"), store) == ()
+
+
+def test_minor_version_counts_as_its_first_patch_release(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path)
+    assert python_refusals([put(store, "first", python=">=3.11.0")], TARGET, store) == ()
+    assert len(python_refusals([put(store, "second", python=">=3.11.1")], TARGET, store)) == 1
 
 
 def test_file_that_is_no_wheel_is_named(tmp_path: Path) -> None:

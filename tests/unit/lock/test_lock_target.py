@@ -59,6 +59,12 @@ def test_markers_are_read_for_the_target_not_for_this_machine(marker: str, holds
     assert BOOKWORM.satisfies(Marker(marker)) is holds
 
 
+def test_exact_python_of_a_base_may_be_told_apart_from_its_lock() -> None:
+    exact = Target.of_base(make_base(AMD64), AMD64, python="3.11.2")
+    assert (exact.release, exact.minor, exact.abi) == ("3.11.2", "3.11", "cp311")
+    assert BOOKWORM.release == "3.11.0"
+
+
 def test_exact_python_decides_markers_about_patch_releases() -> None:
     exact = replace(BOOKWORM, python="3.11.2")
     assert not exact.satisfies(Marker('python_full_version < "3.11.1"'))
