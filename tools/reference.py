@@ -64,7 +64,7 @@ def _sections(command: click.Command, context: click.Context, depth: int) -> lis
 
 _FAMILIES = {
     "0": "The check itself",
-    "10": "Imports",
+    ("10", "11"): "Imports",
     "15": "System libraries",
     "2": "The artifact against the environment",
     "3": "Pickle safety",

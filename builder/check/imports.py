@@ -11,8 +11,9 @@ from builder.check.distributions import likely_distribution
 from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.import_advice import Advisor, requirements_name
 from builder.check.import_graph import ImportGraph, Missing, Spot, follow_imports
+from builder.check.keras_backend import BACKEND, find_backend
 from builder.check.places import requirement_place
-from builder.check.reached import is_model_readable, named_by_model, required_by
+from builder.check.reached import is_model_readable, reach, required_by
 from builder.check.resolution import Origin, Resolver
 from builder.check.subject import Subject
 from builder.check.wheel_index import WheelIndex, index_wheels
@@ -113,6 +114,7 @@ RULES: tuple[Rule, ...] = (
     BEYOND,
     MISSING_NAME,
     COMPUTED,
+    BACKEND,
 )
 
 _NEEDS: Mapping[Framework, tuple[str, ...]] = {
@@ -181,12 +183,14 @@ def find_imports(subject: Subject) -> Iterable[Finding]:
         )
     yield from _shadowing(resolver)
     yield from _runtime_needs(subject, resolver)
-    yield from _unreached(subject, graph, wheels)
+    reached = reach(graph.distributions, subject, wheels)
+    yield from find_backend(subject, graph, reached, wheels)
+    yield from _unreached(subject, graph, wheels, reached)
 
 
 def reached_distributions(subject: Subject, wheels: Mapping[str, WheelIndex]) -> set[str]:
     """Return the locked distributions that the scoring code, the model or another reached one needs."""
-    return _reached(subject, follow_imports(subject, wheels)[0], wheels)
+    return reach(follow_imports(subject, wheels)[0].distributions, subject, wheels)
 
 
 def _missing(missing: Missing, graph: ImportGraph, advisor: Advisor, *, is_live: bool) -> Finding:
@@ -268,15 +272,12 @@ def _runtime_needs(subject: Subject, resolver: Resolver) -> Iterator[Finding]:
             )
 
 
-def _reached(subject: Subject, graph: ImportGraph, wheels: Mapping[str, WheelIndex]) -> set[str]:
-    roots = graph.distributions | named_by_model(subject, wheels)
-    return set().union(*required_by(roots, subject, wheels).values())
-
-
-def _unreached(subject: Subject, graph: ImportGraph, wheels: Mapping[str, WheelIndex]) -> Iterator[Finding]:
+def _unreached(
+    subject: Subject, graph: ImportGraph, wheels: Mapping[str, WheelIndex], reached: set[str]
+) -> Iterator[Finding]:
     if not wheels or graph.broken or graph.has_unknown_path or not is_model_readable(subject):
         return
-    left = set(wheels) - _reached(subject, graph, wheels)
+    left = set(wheels) - reached
     brought = required_by(left, subject, wheels)
     for name in sorted(left):
         by = sorted(other for other in left if other != name and name in brought[other])

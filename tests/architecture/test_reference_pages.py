@@ -7,6 +7,7 @@ import runpy
 
 import pytest
 
+from builder.check.rules import RULES
 from tests.architecture.test_architecture import ROOT
 
 PAGES = runpy.run_path(str(ROOT / "tools" / "reference.py"))["PAGES"]
@@ -16,6 +17,10 @@ PAGES = runpy.run_path(str(ROOT / "tools" / "reference.py"))["PAGES"]
 def test_the_page_is_what_the_code_says(name: str) -> None:
     page = ROOT / "docs" / "reference" / name
     assert page.read_text() == PAGES[name](), "run: python tools/reference.py"
+
+
+def test_every_rule_has_its_place_on_the_page() -> None:
+    assert re.findall(r"^### (KILN\d+)", PAGES["rules.md"](), re.MULTILINE) == sorted(RULES)
 
 
 def test_no_link_in_the_documentation_is_dead() -> None:
