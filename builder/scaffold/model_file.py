@@ -60,7 +60,7 @@ def serve(
     if artifact is not None:
         require_all(draft, artifact.serving)
     if artifact is None or not artifact.is_served:
-        write_adapter(draft, artifact, basename, trusted=trusted)
+        write_adapter(draft, artifact, basename, trusted=trusted, record=record)
     use_freeze(draft, folder)
     drop_brought(draft)
     add_requests(
