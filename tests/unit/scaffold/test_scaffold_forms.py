@@ -314,6 +314,63 @@ def test_a_json_sample_is_the_smoke_test(churn_model: Path, tmp_path: Path) -> N
     assert "samples/accepted.json" not in [note.at for note in made.draft.guesses]
 
 
+@pytest.mark.parametrize(
+    ("change", "fact", "got"),
+    [
+        ({"data_gb": None}, "the sample lacks data_gb, which the model was trained with", "the fields "),
+        ({"data_gb": None, "dataGB": 1}, "the sample lacks data_gb, which the model was trained with", "dataGB"),
+        ({"data_gb": "plenty"}, "the model takes a number for data_gb", "the text 'plenty'"),
+        ({"contract": "weekly"}, "the model was not trained with this value of contract", "weekly"),
+    ],
+)
+def test_a_sample_that_contradicts_the_model_is_refused(
+    churn_model: Path, tmp_path: Path, change: dict[str, object], fact: str, got: str
+) -> None:
+    record = {key: value for key, value in (foreign.CHURN_RECORD | change).items() if value is not None}
+    (tmp_path / "one.json").write_text(json.dumps(record))
+    with pytest.raises(UsageError) as refused:
+        draft_bundle(churn_model, sample=tmp_path / "one.json")
+    (fault,) = refused.value.faults
+    assert (fault.fact, fault.at) == (fact, "--sample")
+    assert (fault.got or "").startswith(got)
+    # Of a folder's own files, one that does not fit is passed over.
+    (churn_model.parent / "sample.json").write_text(json.dumps(record))
+    assert "sample.json" not in [test.request for test in draft_bundle(churn_model.parent).tests]
+
+
+def test_all_that_a_sample_contradicts_is_told_at_once(churn_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text(json.dumps({"contract": "weekly", "data_gb": [1]}))
+    with pytest.raises(UsageError) as refused:
+        draft_bundle(churn_model, sample=tmp_path / "one.json")
+    assert len(refused.value.faults) == len(foreign.CHURN_RECORD)
+
+
+def test_names_a_library_made_up_contradict_no_sample(tmp_path: Path) -> None:
+    model = {
+        "learner": {"feature_names": ["f0", "f1"], "learner_model_param": {"num_feature": "2"}},
+        "version": [3, 2, 0],
+    }
+    (tmp_path / "m.json").write_text(json.dumps(model))
+    (tmp_path / "s.txt").write_text('{"age": 1, "income": 2}')
+    assert draft_bundle(tmp_path / "m.json", sample=tmp_path / "s.txt").request_schema is not None
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_a_csv_sample_may_have_another_sign_between_its_columns(churn_model: Path, tmp_path: Path, sign: str) -> None:
+    rows = [sign.join(foreign.CHURN_RECORD), sign.join(map(str, foreign.CHURN_RECORD.values()))]
+    (tmp_path / "train.csv").write_text("\n".join(rows) + "\n")
+    _, bundle = init(churn_model, sample=tmp_path / "train.csv")
+    assert json.loads(bundle.smoke[0].request) == foreign.CHURN_RECORD
+
+
+@pytest.mark.parametrize("content", ["a;b\n1;2;3\n", "a;b|c\n1;2|3\n", "a;b\n1\n"])
+def test_a_csv_whose_columns_cannot_be_told_apart_is_refused(churn_model: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "train.csv").write_text(content)
+    with pytest.raises(UsageError, match="not a CSV file") as refused:
+        draft_bundle(churn_model, sample=tmp_path / "train.csv")
+    assert "commas" in (refused.value.hint or "")
+
+
 def test_a_csv_sample_brings_only_what_the_model_knows(churn_model: Path, tmp_path: Path) -> None:
     record = foreign.CHURN_RECORD | {"churned": 1}
     rows = [",".join(record), ",".join(map(str, record.values()))]
