@@ -6,9 +6,22 @@ finds several faults raises them together, so that a person mends them in one go
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
+
+_SEQUENCE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\^-~]")
+"""What a terminal takes for a command (ECMA-48): colours and the like, titles, other escapes."""
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """Return text that does nothing to a terminal: colours are taken out, other control characters replaced.
+
+    Tab and line end stay. Much of what errors show was written by others: a model's log, a file, a registry.
+    """
+    return _CONTROL.sub("�", _SEQUENCE.sub("", text))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,12 +41,12 @@ class Fault:
 
     def lines(self) -> Iterable[str]:
         """Yield the fault as it is shown, one labelled line for each part that is known."""
-        yield self.fact
+        yield printable(self.fact)
         for label, value in (("at  ", self.at), ("want", self.want), ("got ", self.got), ("fix ", self.fix)):
             if value is not None:
                 first, *rest = value.splitlines() or [""]
-                yield f"  {label} {first}"
-                yield from (f"       {line}" for line in rest)
+                yield printable(f"  {label} {first}")
+                yield from (printable(f"       {line}") for line in rest)
 
 
 class KilnError(Exception):
@@ -63,7 +76,7 @@ class KilnError(Exception):
         """Return the text a person sees on stderr, without colour."""
         blocks = ["\n".join(fault.lines()) for fault in self.faults]
         text = "\n".join(f"error: {block}" for block in blocks)
-        return f"{text}\n\nhint: {self.hint}" if self.hint else text
+        return f"{text}\n\nhint: {printable(self.hint)}" if self.hint else text
 
     def to_dict(self) -> dict[str, object]:
         """Return the error for ``--json`` readers."""

@@ -7,7 +7,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from builder.bundle import sagemaker_contract
 from builder.bundle.conditions import Target, truth
@@ -17,6 +17,8 @@ from builder.errors import Fault
 
 _WANTED = f"load(model_dir) and predict(model, records), or init() and run(data), or {sagemaker_contract.WANTED}"
 _HEADERS = "request_headers"
+FILL_IN = "# fill in:"
+"""What stands beside a blank, with what belongs there."""
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _AWAITED = frozenset({"load", "predict"})
 """Functions that may be asynchronous; ``predict`` may yield too, and its answer is then streamed."""
@@ -24,7 +26,10 @@ _AWAITED = frozenset({"load", "predict"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContractReading:
-    """What a script was found to be; ``contract`` is None when it keeps none, and then there are faults."""
+    """What a script was found to be; ``contract`` is None when it keeps none, and then there are faults.
+
+    A script that keeps one may have faults too: the blanks that were left in it.
+    """
 
     contract: Contract | None
     faults: tuple[Fault, ...] = ()
@@ -36,7 +41,8 @@ def read_contract(source: bytes, *, name: str, python: str) -> ContractReading:
 
     The functions may be defined, assigned or imported by name at the top level, also under ``if``, ``try`` and
     ``with``; what is defined there must be callable as the contract calls it. What stands under a condition that is
-    known to be false in the image, such as ``if __name__ == "__main__":``, is not there.
+    known to be false in the image, such as ``if __name__ == "__main__":``, is not there. A blank is ``NAME = ...`` at
+    the top level with a comment beside it that says what to fill in.
     """
     minor = int(python.partition(".")[2])
     if source[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -53,7 +59,8 @@ def read_contract(source: bytes, *, name: str, python: str) -> ContractReading:
         return _broken(name, "script is nested too deeply to be read")
     bound = dict(_bindings(tree.body, python))
     hidden = {function: at for function, at in _bindings(tree.body, None) if function not in bound}
-    return _judge(bound, hidden, name)
+    reading = _judge(bound, hidden, name)
+    return replace(reading, faults=(*reading.faults, *_blanks(tree, source, name)))
 
 
 def _parse(source: bytes, name: str, minor: int) -> ast.Module:
@@ -97,6 +104,22 @@ def _bindings(body: Iterable[ast.stmt], python: str | None) -> Iterator[tuple[st
                     yield from _bindings(handler.body, python)
                 yield from _bindings(statement.orelse, python)
                 yield from _bindings(statement.finalbody, python)
+            case _:
+                pass
+
+
+def _blanks(tree: ast.Module, source: bytes, name: str) -> Iterator[Fault]:
+    """Yield the constants that were left to be filled in, and never were."""
+    if FILL_IN.encode() not in source:
+        return
+    lines = source.splitlines()
+    for statement in tree.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=constant)], value=ast.Constant(value=value)) if value is ...:
+                _, mark, wanted = lines[statement.lineno - 1].decode("utf-8", "replace").partition(FILL_IN)
+                if mark:
+                    fact = f"{constant} is left to be filled in"
+                    yield Fault(fact=fact, at=f"{name}:{statement.lineno}", want=wanted.strip() or None)
             case _:
                 pass
 

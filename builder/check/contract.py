@@ -104,7 +104,10 @@ def _served_as_is(bundle: Bundle, features: ModelFeatures, fields: RecordFields)
     lost = [name for name in missing if name not in renamed]
     if lost:
         message = f"the model expects {_listed(lost)} ({features.source}), which the schema does not name"
-        level = None if fields.is_closed else Level.WARNING
+        level = None
+        if not fields.is_closed:
+            message += "; a request may still carry it, for the schema allows other fields"
+            level = Level.WARNING
         remedy = f"add {_listed(lost)} to the schema's properties and required fields"
         yield _of_schema(bundle, FEATURE_MISSING, message, remedy, level=level)
     unused = [name for name in extra if name not in renamed.values()]
@@ -130,11 +133,17 @@ def _with_script(subject: Subject, names: tuple[str, ...], source: str) -> Itera
     extra = [name for name in sorted(named) if name not in names and name not in words]
     renamed = dict(pair_renamed(missing, extra))
     for name, field in renamed.items():
-        message = f"the model expects '{name}' ({source}), the schema names '{field}', and the code mentions neither"
+        message = (
+            f"the model expects '{name}' ({source}), the schema names '{field}', and the code mentions neither, "
+            "unless it makes the name while it runs"
+        )
         remedy = f"rename '{field}' to '{name}', or map the names in the script"
         yield _of_schema(bundle, FEATURE_MISSING, message, remedy, level=Level.WARNING, field=field)
     if len(missing) == len(names) > 1 and not renamed and not words & named:
-        message = f"the model expects {_listed(missing)} ({source}); neither the schema nor the code names any of them"
+        message = (
+            f"the model expects {_listed(missing)} ({source}); neither the schema nor the code names any of them, "
+            "unless it makes the names while it runs"
+        )
         remedy = "describe the features the model was trained with, or name them in the script that makes them"
         yield _of_schema(bundle, FEATURE_MISSING, message, remedy, level=Level.WARNING)
 

@@ -11,8 +11,9 @@ from builder.check.distributions import likely_distribution
 from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.import_advice import Advisor, requirements_name
 from builder.check.import_graph import ImportGraph, Missing, Spot, follow_imports
+from builder.check.keras_backend import BACKEND, find_backend
 from builder.check.places import required_names, requirement_place
-from builder.check.reached import is_model_readable, named_by_model, required_by
+from builder.check.reached import is_model_readable, reach, required_by
 from builder.check.resolution import Origin, Resolver
 from builder.check.subject import Subject
 from builder.check.walk.state import EngineUse
@@ -115,6 +116,7 @@ RULES: tuple[Rule, ...] = (
     BEYOND,
     MISSING_NAME,
     COMPUTED,
+    BACKEND,
 )
 
 _NEEDS: Mapping[Framework, tuple[str, ...]] = {
@@ -134,13 +136,13 @@ def find_imports(subject: Subject) -> Iterable[Finding]:
     wheels = index_wheels(subject)
     graph, resolver = follow_imports(subject, wheels)
     advisor = Advisor(subject)
-    reach = _Reach(graph)
+    certainty = _Certainty(graph)
     for missing in graph.missing:
         if missing.resolution.origin is Origin.UNKNOWN and not advisor.is_certain(missing.module):
             continue
         if missing.spot.context.guards and _is_of_another_python(missing.module, subject):
             continue
-        yield _missing(missing, graph, advisor, reach)
+        yield _missing(missing, graph, advisor, certainty)
     yield from _engines(graph, advisor)
     for unbound in graph.unbound:
         yield Finding(
@@ -148,7 +150,7 @@ def find_imports(subject: Subject) -> Iterable[Finding]:
             place=_place(unbound.spot),
             message=f"{unbound.file} has no {unbound.name}",
             remedy=f"define {unbound.name} in {unbound.file}, or correct the import",
-            level=reach.lowered(unbound.spot),
+            level=certainty.lowered(unbound.spot),
         )
     for spot in graph.beyond:
         yield Finding(
@@ -156,7 +158,7 @@ def find_imports(subject: Subject) -> Iterable[Finding]:
             place=_place(spot),
             message="the relative import leads above the outermost package",
             remedy=f"import by absolute name: {_folders(resolver.roots)} on the import path",
-            level=reach.lowered(spot),
+            level=certainty.lowered(spot),
         )
     target = subject.bundle.environment.python
     own = f"3.{sys.version_info.minor}"
@@ -184,31 +186,33 @@ def find_imports(subject: Subject) -> Iterable[Finding]:
         )
     yield from _shadowing(resolver)
     yield from _runtime_needs(subject, resolver)
-    yield from _unreached(subject, graph, wheels)
+    reached = reach(graph.distributions, subject, wheels)
+    yield from find_backend(subject, graph, reached, wheels)
+    yield from _unreached(subject, graph, wheels, reached)
 
 
 def reached_distributions(subject: Subject, wheels: Mapping[str, WheelIndex]) -> set[str]:
     """Return the locked distributions that the scoring code, the model or another reached one needs."""
-    return _reached(subject, follow_imports(subject, wheels)[0], wheels)
+    return reach(follow_imports(subject, wheels)[0].distributions, subject, wheels)
 
 
-def _missing(missing: Missing, graph: ImportGraph, advisor: Advisor, reach: _Reach) -> Finding:
+def _missing(missing: Missing, graph: ImportGraph, advisor: Advisor, certainty: _Certainty) -> Finding:
     spot = missing.spot
     failed = missing.resolution.failed or missing.module
     advice = advisor.advise(missing.module, missing.resolution, missing.name)
     message, remedy = advice.message, advice.remedy
     rule = OUTSIDE_SOURCES if advice.is_own else MISSING_IMPORT
-    level = reach.lowered(spot)
+    level = certainty.lowered(spot)
     if level is None and graph.has_unknown_path and "." not in failed and rule is MISSING_IMPORT:
         level = Level.WARNING
         remedy += "; or it is found through a change of sys.path that could not be followed"
     if spot.context.guards:
         message += ", and the code goes on without it"
-    elif not reach.is_live(spot):
+    elif not certainty.is_live(spot):
         message += f", and nothing seems to call {spot.context.function}()"
     elif spot.context.is_conditional:
         message += ", and it is imported under a condition that cannot be told here"
-    elif not reach.is_sure(spot):
+    elif not certainty.is_sure(spot):
         message += f", and {spot.path} is imported under a condition"
     elif spot.context.function:
         message += f"; {spot.context.function}() fails when it is called"
@@ -256,7 +260,7 @@ def _is_of_another_python(module: str, subject: Subject) -> bool:
     return stdlib.is_of_python_2(module) or stdlib.moved_name(module, subject.bundle.environment.python) is not None
 
 
-class _Reach:
+class _Certainty:
     """What of the code is sure to run."""
 
     def __init__(self, graph: ImportGraph) -> None:
@@ -322,15 +326,12 @@ def _runtime_needs(subject: Subject, resolver: Resolver) -> Iterator[Finding]:
             )
 
 
-def _reached(subject: Subject, graph: ImportGraph, wheels: Mapping[str, WheelIndex]) -> set[str]:
-    roots = graph.distributions | named_by_model(subject, wheels)
-    return set().union(*required_by(roots, subject, wheels).values())
-
-
-def _unreached(subject: Subject, graph: ImportGraph, wheels: Mapping[str, WheelIndex]) -> Iterator[Finding]:
+def _unreached(
+    subject: Subject, graph: ImportGraph, wheels: Mapping[str, WheelIndex], reached: set[str]
+) -> Iterator[Finding]:
     if not wheels or graph.broken or graph.has_unknown_path or not is_model_readable(subject):
         return
-    left = set(wheels) - _reached(subject, graph, wheels)
+    left = set(wheels) - reached
     brought = required_by(wheels, subject, wheels)
     listed = required_names(subject)
     for name in sorted(left):

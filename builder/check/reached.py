@@ -7,6 +7,7 @@ from typing import Any
 
 from builder.bundle.framework import read_head
 from builder.bundle.model import Contract, Framework
+from builder.check.keras_backend import backend_distributions, keras_of_model
 from builder.check.model_files import read_model_file
 from builder.check.subject import Subject
 from builder.check.wheel_index import WheelIndex
@@ -23,6 +24,14 @@ _LIBRARIES: Mapping[Framework, tuple[str, ...]] = {
     Framework.CUSTOM: (),
 }
 """Modules that read a model of a framework."""
+
+
+def reach(imported: Iterable[str], subject: Subject, wheels: Mapping[str, WheelIndex]) -> set[str]:
+    """Return what is needed: what is imported, what the model names, what Keras computes with, and all they require."""
+    roots = {*imported} | named_by_model(subject, wheels)
+    found: set[str] = set().union(*required_by(roots, subject, wheels).values())
+    backends = backend_distributions(found, subject, wheels) - found
+    return found.union(*required_by(backends, subject, wheels).values())
 
 
 def required_by(names: Iterable[str], subject: Subject, wheels: Mapping[str, WheelIndex]) -> dict[str, frozenset[str]]:
@@ -66,6 +75,7 @@ def named_by_model(subject: Subject, wheels: Mapping[str, WheelIndex]) -> set[st
         for name, index in wheels.items()
         if any(top.encode() in head for top in index.top_level for head in heads if top.strip("_"))
     }
+    found |= keras_of_model(subject, wheels)
     wanted = {*_LIBRARIES[subject.bundle.model.framework]}
     if subject.bundle.model.flavor is not None:
         wanted |= {*_LIBRARIES[Framework(subject.bundle.model.flavor.name)]}

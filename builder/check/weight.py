@@ -9,7 +9,7 @@ from builder.bundle.model import BundleFile
 from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.import_graph import follow_imports
 from builder.check.places import yaml_place
-from builder.check.reached import named_by_model, required_by
+from builder.check.reached import reach
 from builder.check.subject import Subject
 from builder.check.weight_files import describe_stray, is_checkpoint, is_dataset, is_weights, notebook_outputs
 from builder.check.weight_packages import accelerator_wheels, cpu_build, duplicates
@@ -221,8 +221,7 @@ def _never_imported(subject: Subject) -> set[str]:
     graph, _ = follow_imports(subject, wheels)
     if not wheels or graph.broken or graph.has_unknown_path:
         return set()
-    needed = graph.distributions | named_by_model(subject, wheels)
-    return set(wheels) - set().union(*required_by(needed, subject, wheels).values())
+    return set(wheels) - reach(graph.distributions, subject, wheels)
 
 
 def _weigh(subject: Subject, wheel: LockedWheel) -> int:

@@ -12,12 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from builder.check.elf import ElfError, read_elf
+from builder.check.elf import ElfError, ElfFacts, read_elf
 from builder.check.subject import Subject
 from builder.host.zip_errors import ZIP_ERRORS
 from builder.oci.digest import Digest
 
-_VERSION = 1
+_VERSION = 2
 """Moves when the same wheel would give another index."""
 
 _IN_MEMORY = 64 << 20
@@ -165,8 +165,11 @@ def _library(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> Iter
         with archive.open(info) as member:
             file = io.BytesIO(member.read()) if info.file_size <= _IN_MEMORY else member
             facts = read_elf(cast("BinaryIO", file))
-    except ElfError:
-        return
+    except ElfError as error:
+        if error.machine is None:
+            return
+        # What it needs is not known; that it is there, and under which name others find it, is.
+        facts = ElfFacts(machine=error.machine, soname=None, needed=(), search=(), inherits=False)
     yield SharedLibrary(
         path=path,
         machine=facts.machine,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from builder.bundle.contract import FILL_IN
+
 _HEAD = '''"""Serves {what}.
 
 Written by `kiln init`; it is yours to change.
@@ -20,12 +22,15 @@ def predict(model, records):
 """
 
 _ARRAY = """
-FEATURES = {features}
+FEATURES = {given}
 
 
 def rows(records):
     return numpy.array([[record[name] for name in FEATURES] for record in records], dtype={dtype})
 """
+
+_NO_FEATURES = f'...  {FILL_IN} a list of the features\' names in the model\'s order, such as ["age", "income"]'
+"""A blank that ``kiln check`` names, and that Python does not take for a list that is empty."""
 
 _BODIES: dict[str, str] = {
     "text": """from pathlib import Path
@@ -118,7 +123,7 @@ def adapter_text(
     columns = f", columns={_listed(named)}" if named and has_names else ""
     frame = _FRAME.format(columns=columns)
     dtype = "numpy.float32"
-    array = _ARRAY.format(features=_listed(named), dtype=dtype)
+    array = _ARRAY.format(given=_listed(named) if named else _NO_FEATURES, dtype=dtype)
     uses_frame = has_names and bool(named)
     predict = (
         frame

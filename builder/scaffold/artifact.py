@@ -29,6 +29,8 @@ SUFFIXES = frozenset(
 """How files that may be models end."""
 
 _MAX_FEATURES = 10_000
+_NUMERIC = ("XGBoost", "LightGBM", "CatBoost")
+"""Formats that say which features are categories or text, so that all others are numbers."""
 
 # The start of a format's name, and the script that serves it; "" where none can be written for it.
 _ADAPTERS = (
@@ -122,7 +124,7 @@ def _artifact(
         wanted=wanted,
         serving=serving,
         system_packages=_system_packages(wanted),
-        intake=intake or _told_intake(told.features),
+        intake=intake or _told_intake(told.features, is_number=told.format.startswith(_NUMERIC)),
         trusted=tuple(sorted(told.classes & TRUSTED)),
         untrusted=tuple(sorted(name for name in told.classes if name.partition(".")[0] not in KNOWN)),
     )
@@ -209,14 +211,16 @@ def _system_packages(wanted: tuple[Wanted, ...] | list[Wanted]) -> dict[str, str
     return {}
 
 
-def _told_intake(told: ModelFeatures | None) -> Intake | None:
+def _told_intake(told: ModelFeatures | None, *, is_number: bool = False) -> Intake | None:
     if told is None:
         return None
     if not told.names and not (told.count and told.count <= _MAX_FEATURES):
         return None
     names = told.names or tuple(f"feature_{number}" for number in range(told.count or 0))
     columns = tuple(
-        _category(name, told.categories[index], told.source) if index in told.categories else Column(name=name)
+        _category(name, told.categories[index], told.source)
+        if index in told.categories
+        else Column(name=name, is_number=is_number)
         for index, name in enumerate(names)
     )
     return Intake(columns=columns, has_names=bool(told.names))
@@ -226,7 +230,7 @@ def _category(name: str, values: tuple[Any, ...], source: str) -> Column:
     """Return the column of a category; XGBoost's of which the values are not written are known by their numbers."""
     kinds = {"string" if isinstance(value, str) else "number" for value in values}
     if not values and source.startswith("feature_names"):
-        return Column(name=name, kind="integer")
+        return Column(name=name, kind="integer", is_number=True)
     return Column(
         name=name,
         kind=kinds.pop() if len(kinds) == 1 else "any" if kinds else "string",

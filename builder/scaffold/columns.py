@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from builder.check.pickle_values import Instance
@@ -11,6 +11,12 @@ from builder.scaffold.pickled import array_items, instances
 MAX_CHOICES = 200
 _ENCODERS = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 _TEXT = ("TfidfVectorizer", "CountVectorizer", "HashingVectorizer")
+_PACKAGES = "cluster decomposition discriminant_analysis linear_model naive_bayes neighbors neural_network svm tree"
+_NUMERIC = (
+    *(f"sklearn.{package}." for package in _PACKAGES.split()),
+    *("sklearn.ensemble._forest.", "sklearn.ensemble._gb.", "sklearn.impute._knn.", "sklearn.preprocessing._data."),
+)
+"""Where scikit-learn's classes are that refuse text, whatever is asked of them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +27,8 @@ class Column:
     kind: str = "number"
     choices: tuple[Any, ...] = ()
     """The values the model was fitted on, where it refuses others or can tell them apart."""
+    is_number: bool = False
+    """True where the model surely takes nothing but numbers; ``kind`` is a number too where nothing says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,11 +57,16 @@ def sklearn_intake(root: Any) -> Intake | None:
         return None
     known, count = _names(asked), _size(asked)
     kinds: dict[Any, Column] = {}
+    passed = False
     for node in instances(first):
         if _is(node, "ColumnTransformer"):
+            # What it hands on as it is, the step after it gets.
+            next_refuses = node is first and _refuses_text(_after_first(root))
             for part in array_items(node.attributes.get("transformers_")) or []:
                 if isinstance(part, tuple) and len(part) == 3:
-                    kinds |= _part_kinds(part[1], part[2], known)
+                    is_number = next_refuses and _hands_on(part[1])
+                    kinds |= _part_kinds(part[1], part[2], known, is_number=is_number)
+                    passed |= is_number and part[0] == "remainder"
             break
     else:
         order: list[Any] = known if known is not None else list(range(count or 0))
@@ -61,36 +74,58 @@ def sklearn_intake(root: Any) -> Intake | None:
     if known is None:
         made = tuple(_renamed(kinds.get(index), f"feature_{index}") for index in range(count or 0))
         return Intake(columns=made, has_names=False)
-    return Intake(columns=tuple(kinds.get(name, Column(name=name)) for name in known))
+    return Intake(columns=tuple(kinds.get(name, Column(name=name, is_number=passed)) for name in known))
 
 
 def _first_step(node: Instance) -> Instance:
     """Return the innermost estimator that sees the records first."""
+    return _walk_in(node)[0]
+
+
+def _after_first(node: Instance) -> Any:
+    """Return the step that gets what the innermost estimator makes of the records; None when there is none."""
+    return _walk_in(node)[1]
+
+
+def _walk_in(node: Instance) -> tuple[Instance, Any]:
+    after: Any = None
     for _ in range(20):
         inside: Any = None
         if _is(node, "Pipeline"):
-            steps = array_items(node.attributes.get("steps")) or []
-            inside = next(
-                (step[1] for step in steps if isinstance(step, tuple) and isinstance(step[1], Instance)), None
-            )
+            inside, *rest = [*(step for step in _steps(node) if isinstance(step, Instance)), None]
+            after = rest[0] if rest and rest[0] is not None else after
         elif _is(node, "GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV"):
             inside = node.attributes.get("best_estimator_")
         elif _is(node, "CalibratedClassifierCV", "TransformedTargetRegressor", "TunedThresholdClassifierCV"):
             inside = node.attributes.get("estimator_") or node.attributes.get("regressor_")
         if not isinstance(inside, Instance):
-            return node
+            return node, after
         node = inside
-    return node
+    return node, after
 
 
-def _part_kinds(transformer: Any, columns: Any, names: list[str] | None) -> dict[Any, Column]:
+def _steps(pipeline: Instance) -> list[Any]:
+    steps = array_items(pipeline.attributes.get("steps")) or []
+    return [step[1] for step in steps if isinstance(step, tuple) and len(step) == 2]
+
+
+def _hands_on(transformer: Any) -> bool:
+    """Tell whether columns come out as they went in."""
+    is_plain = _is(transformer, "FunctionTransformer") and transformer.attributes.get("func") is None
+    return transformer == "passthrough" or is_plain
+
+
+def _part_kinds(
+    transformer: Any, columns: Any, names: list[str] | None, *, is_number: bool = False
+) -> dict[Any, Column]:
     chosen = _chosen(columns, names)
     text = isinstance(transformer, Instance) and any(_is(node, *_TEXT) for node in instances(transformer))
     if text:
         return {key: Column(name=str(key), kind="string") for key in chosen}
     encoder = next((node for node in instances(transformer) if _is(node, *_ENCODERS) and _categories(node)), None)
     if encoder is None:
-        return {key: Column(name=str(key)) for key in chosen}
+        is_number = is_number or _refuses_text(transformer)
+        return {key: Column(name=str(key), is_number=is_number) for key in chosen}
     out = {}
     for key, choices in zip(chosen, _categories(encoder), strict=False):
         known = [choice for choice in choices if isinstance(choice, (str, int, float, bool))]
@@ -102,6 +137,13 @@ def _part_kinds(transformer: Any, columns: Any, names: list[str] | None) -> dict
         short = tuple(known) if len(known) <= MAX_CHOICES else ()
         out[key] = Column(name=str(key), kind=kind, choices=short)
     return out
+
+
+def _refuses_text(node: Any) -> bool:
+    """Tell whether a transformer surely takes numbers alone; of a pipeline, by its first step beyond imputing."""
+    if _is(node, "Pipeline"):
+        return _refuses_text(next((step for step in _steps(node) if not _is(step, "SimpleImputer")), None))
+    return isinstance(node, Instance) and node.path.startswith(_NUMERIC)
 
 
 def _chosen(columns: Any, names: list[str] | None) -> list[Any]:
@@ -143,4 +185,4 @@ def _is(node: Any, *names: str) -> bool:
 
 
 def _renamed(column: Column | None, name: str) -> Column:
-    return Column(name=name, kind=column.kind, choices=column.choices) if column else Column(name=name)
+    return replace(column, name=name) if column else Column(name=name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from packaging.version import Version
 
@@ -17,6 +18,7 @@ from builder.scaffold.adapters import adapter_text
 from builder.scaffold.artifact import Artifact
 from builder.scaffold.draft import DEFAULT_PYTHON, Draft, Wanted
 from builder.scaffold.imports import read_imports
+from builder.scaffold.keras_backend import require_backend
 
 
 def name_of(text: str) -> str:
@@ -108,14 +110,21 @@ def require_all(draft: Draft, wanted: Iterable[Wanted]) -> None:
         draft.require(one.line, one.why, is_guess=one.is_guess)
 
 
-def write_adapter(draft: Draft, artifact: Artifact | None, basename: str, *, trusted: Sequence[str] = ()) -> None:
-    """Write a scoring script for a model that is not served as it is; one with a blank where none can be known."""
+def write_adapter(
+    draft: Draft, artifact: Artifact | None, basename: str, *, trusted: Sequence[str] = (), record: Any = None
+) -> None:
+    """Write a scoring script for a model that is not served as it is; one with a blank where none can be known.
+
+    Features the model does not name are those of ``record``, a sample, where all of it is numbers.
+    """
     kind = artifact.adapter if artifact and artifact.adapter else "blank"
     intake = artifact.intake if artifact else None
     shown = artifact.format if artifact else "a model of a format that is not known"
     path = free(draft, "score.py")
     features = [column.name for column in intake.columns] if intake else []
     needs_features = kind == "keras" and not features
+    if needs_features and _is_numbers(record):
+        features = list(record)
     text = adapter_text(
         kind,
         what=f"{basename}: {shown}",
@@ -132,8 +141,19 @@ def write_adapter(draft: Draft, artifact: Artifact | None, basename: str, *, tru
         draft.guess("scoring.script", f"written for {shown}")
     if kind == "skops" and artifact and artifact.untrusted and not trusted:
         draft.blank(path, f"TRUSTED: the archive has objects of {', '.join(artifact.untrusted)}; add those you trust")
-    if needs_features:
-        draft.blank(path, "FEATURES, the names of the features in the model's order; its file does not name them")
+    if needs_features and features:
+        draft.guess(path, "FEATURES are the sample's fields in its order; the model's file does not name its own")
+    elif needs_features:
+        what = "FEATURES, the names of the features in the model's order; its file does not name them"
+        draft.blank(path, what if record is None else f"{what}, and the sample is not one number for each")
+
+
+def _is_numbers(record: Any) -> bool:
+    return (
+        isinstance(record, dict)
+        and bool(record)
+        and all(isinstance(key, str) and isinstance(value, int | float) for key, value in record.items())
+    )
 
 
 def use_script(draft: Draft, script: str, *, root: Path | None = None) -> Contract | None:
@@ -151,4 +171,5 @@ def use_script(draft: Draft, script: str, *, root: Path | None = None) -> Contra
     draft.sources = list(found.sources)
     for distribution, where in found.distributions.items():
         draft.require(distribution, f"imported at {where}; no file says which version", is_guess=True)
+    require_backend(draft)
     return reading.contract

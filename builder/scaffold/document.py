@@ -98,7 +98,7 @@ def _environment(draft: Draft) -> Iterator[str]:
     if draft.variables:
         yield "  variables:"
         for key, value in draft.variables.items():
-            yield f"    {key}: {_scalar(value, always_quoted=True)}"
+            yield f"    {key}: {_scalar(value, always_quoted=True)}{_note(draft, f'environment.variables.{key}')}"
     if draft.system_packages:
         yield "  system_packages:"
         for name, why in draft.system_packages.items():
@@ -116,13 +116,17 @@ def _tests(draft: Draft) -> Iterator[str]:
 
 def _entry(draft: Draft, at: str, value: Any, *, always_quoted: bool = False) -> str:
     key = at.rpartition(".")[2]
-    fill, guess = draft.to_fill(at), draft.guessed(at)
-    note = f" # fill in: {_comment(fill)}" if fill else f" # guessed: {_comment(guess)}" if guess else ""
+    note = _note(draft, at)
     if value is None:
         return f"{key}:{note}"
     if isinstance(value, list):
         return f"{key}: [{', '.join(_scalar(item) for item in value)}]{note}"
     return f"{key}: {_scalar(value, always_quoted=always_quoted)}{note}"
+
+
+def _note(draft: Draft, at: str) -> str:
+    fill, guess = draft.to_fill(at), draft.guessed(at)
+    return f" # fill in: {_comment(fill)}" if fill else f" # guessed: {_comment(guess)}" if guess else ""
 
 
 def _requirement(line: str) -> str:

@@ -13,11 +13,12 @@ from builder.scaffold.artifact import SUFFIXES, Artifact, read_artifact
 from builder.scaffold.body import add_body_requests
 from builder.scaffold.columns import Column, Intake
 from builder.scaffold.compose import choose_python, name_of, place, use_artifact, use_script
+from builder.scaffold.contradictions import check_sample, find_contradictions
 from builder.scaffold.draft import Draft
 from builder.scaffold.imports import parse, strings_of
 from builder.scaffold.model_file import serve
 from builder.scaffold.records import RESPONSE_FILE, SCHEMA_FILE, add_requests, is_valid
-from builder.scaffold.requests import first_record, intake_matches, read_csv_sample, read_json_sample
+from builder.scaffold.requests import first_record, read_csv_sample, read_json_sample
 from builder.scaffold.requirements import drop_brought, frozen_python, take_requirements, use_freeze
 
 _SKIPPED = frozenset({"build", "node_modules", "venv", "env", "site-packages", "__pycache__", "tests", "test"})
@@ -78,6 +79,8 @@ def complete(
         sample, sample_file = find_sample(draft, folder, schema, intake if script is None else None)
         if sample is not None and sample_file:
             draft.guess(sample_file, "taken for a request that is accepted")
+    elif script is None and schema is None:
+        check_sample(intake, first_record(sample))
     if script is None:
         record = first_record(sample) if sample is not None else _csv_record(folder, intake)
         body_file = sample_file if sample is not None else None
@@ -201,7 +204,7 @@ def find_sample(
             continue
         record = first_record(value)
         fits = schema is None or is_valid(schema, record) or is_valid(schema, value)
-        if fits and intake_matches(intake, record):
+        if fits and not any(find_contradictions(intake, record)):
             return value, place(draft, path, folder="samples")
     return None, None
 
@@ -214,7 +217,7 @@ def _csv_record(folder: Path, intake: Intake | None) -> Any:
     for path in _files(folder, 2):
         if path.suffix.lower() == ".csv":
             read = read_csv_sample(path, columns)
-            if read is not None:
+            if read is not None and not any(find_contradictions(intake, read[1])):
                 return read[1]
     return None
 

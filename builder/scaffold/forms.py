@@ -138,7 +138,12 @@ def _sample(path: Path) -> tuple[Any, str | None]:
     if path.suffix.lower() == ".csv":
         read = read_csv_sample(path, ())
         if read is None:
-            raise UsageError.of("not a CSV file with a header and a row", at=str(path))
+            raise UsageError.of(
+                "not a CSV file with a header and a row",
+                at=str(path),
+                want="columns separated by commas (or by ;, | or tabs, the same in every row), in UTF-8",
+                hint="save it with commas, or give one request as JSON: --sample request.json",
+            )
         return read[1], None
     value = read_json_sample(path)
     if not isinstance(value, (dict, list)) or not value:

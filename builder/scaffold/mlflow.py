@@ -12,6 +12,7 @@ from builder.scaffold.artifact import Artifact, read_artifact
 from builder.scaffold.columns import Column, Intake
 from builder.scaffold.compose import choose_python, free, name_of, place, write_adapter
 from builder.scaffold.conda import use_conda, use_lines
+from builder.scaffold.contradictions import check_sample
 from builder.scaffold.draft import Draft, Wanted
 from builder.scaffold.records import add_requests
 from builder.scaffold.requests import as_json, first_record, read_json_sample
@@ -54,11 +55,13 @@ def draft_mlflow(folder: Path, root: Path, *, source: str, sample: Any = None, s
         declared = _requirements(draft, folder, python_flavor, only_versions=False)
     choose_python(draft, python or declared, where=MLMODEL)
     schema, columns = _signature(part(told, "signature"), draft)
-    if sample is None:
-        sample, sample_file = _example(draft, folder, told)
     intake = artifact.intake if artifact else None
     if columns:
         intake = Intake(columns=columns)
+    if sample is None:
+        sample, sample_file = _example(draft, folder, told)
+    elif schema is None:
+        check_sample(intake, first_record(sample))
     if artifact is not None and not artifact.is_served:
         trusted = texts(part(flavors, flavor or "").get("skops_trusted_types"))
         write_adapter(draft, _with(artifact, intake), artifact.path.name, trusted=trusted)

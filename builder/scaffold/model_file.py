@@ -9,6 +9,7 @@ from typing import Any
 from builder.errors import UsageError
 from builder.scaffold.artifact import SUFFIXES, Artifact, read_artifact
 from builder.scaffold.compose import choose_python, name_of, place, require_all, use_artifact, write_adapter
+from builder.scaffold.contradictions import check_sample
 from builder.scaffold.draft import Draft
 from builder.scaffold.records import add_requests
 from builder.scaffold.requests import first_record
@@ -27,6 +28,7 @@ def draft_model_file(
             want="scikit-learn (joblib, pickle, skops), XGBoost, LightGBM, CatBoost, ONNX, TorchScript, Keras",
             hint="name a folder with a score.py that loads it; init then writes the rest",
         )
+    check_sample(artifact.intake, first_record(sample))
     draft = Draft(form="model file", root=root, source=source, name=name_of(_stem(path)))
     draft.guess("name", f"the name of {path.name}")
     draft.model = place(draft, path, folder="model")
@@ -60,7 +62,7 @@ def serve(
     if artifact is not None:
         require_all(draft, artifact.serving)
     if artifact is None or not artifact.is_served:
-        write_adapter(draft, artifact, basename, trusted=trusted)
+        write_adapter(draft, artifact, basename, trusted=trusted, record=record)
     use_freeze(draft, folder)
     drop_brought(draft)
     add_requests(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
@@ -12,7 +13,6 @@ from builder.scaffold.compose import free
 from builder.scaffold.draft import Draft, Test
 from builder.scaffold.requests import (
     as_json,
-    intake_matches,
     refused_record,
     sample_of_columns,
     sample_of_schema,
@@ -40,7 +40,7 @@ def add_requests(
     given = record is not None
     why = schema_why
     if schema is None:
-        if given and (intake is None or not intake_matches(intake, record) or not intake.has_names):
+        if given and (intake is None or not intake.has_names or not _has_all(intake, record)):
             schema, why = (
                 schema_of_value(record, title=draft.name),
                 f"made of the one sample {sample_file or ''}".strip(),
@@ -83,13 +83,17 @@ def add_requests(
     add_refusal(draft, schema, record)
 
 
+def _has_all(intake: Intake, record: Any) -> bool:
+    return isinstance(record, Mapping) and {column.name for column in intake.columns} <= set(record)
+
+
 def _told_by(column: Column, record: Any) -> Column:
     """Return a column with the kind a sample shows, where the model did not say."""
     if column.choices or not isinstance(record, Mapping) or column.name not in record:
         return column
     value = record[column.name]
     kind = {bool: "boolean", int: "number", float: "number", str: "string"}.get(type(value), "any")
-    return Column(name=column.name, kind=kind)
+    return replace(column, kind=kind)
 
 
 def write_schema(draft: Draft, schema: Mapping[str, Any], why: str) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from builder.bundle.json_schema import DIALECT
-from builder.scaffold.columns import Column, Intake
+from builder.scaffold.columns import Column
 
+_DELIMITERS = (",", ";", "\t", "|")
 _NEUTRAL: Mapping[str, Any] = {"number": 0, "integer": 0, "string": "text", "boolean": False, "any": 0}
 
 
@@ -134,7 +135,10 @@ def read_csv_sample(path: Path, columns: Sequence[Column]) -> tuple[list[Column]
             text = "".join(line for _, line in zip(range(2000), file, strict=False))
     except (OSError, UnicodeDecodeError):
         return None
-    rows = list(csv.DictReader(io.StringIO(text)))
+    delimiter = _delimiter(text)
+    if delimiter is None:
+        return None
+    rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
     if not rows:
         return None
     known = {column.name: column for column in columns}
@@ -148,6 +152,23 @@ def read_csv_sample(path: Path, columns: Sequence[Column]) -> tuple[list[Column]
         told.append(column if column and column.choices else Column(name=name, kind=kind))
     first = next((row for row in rows if all(row[name] for name in names)), rows[0])
     return told, {column.name: _value_of_word(first[column.name] or "", column.kind) for column in told}
+
+
+def _delimiter(text: str) -> str | None:
+    """Return what separates the columns: the only sign by which all rows have as many cells as the header.
+
+    None where several would do, or where the header has signs that separate columns elsewhere and none of them does.
+    """
+    header = text.partition("\n")[0]
+    there = [sign for sign in _DELIMITERS if sign in header]
+    if not there or "," in there:
+        return ","
+    fitting = []
+    for sign in there:
+        widths = {len(row) for row in csv.reader(io.StringIO(text), delimiter=sign) if row}
+        if len(widths) == 1 and widths != {1}:
+            fitting.append(sign)
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def _kind_of_words(words: Sequence[str]) -> str:
@@ -170,13 +191,6 @@ def _value_of_word(word: str, kind: str) -> Any:
         value = float(word)
         return int(value) if value.is_integer() and "." not in word else value
     return word
-
-
-def intake_matches(intake: Intake | None, record: Any) -> bool:
-    """Tell whether a record has the features a model wants; anything passes where the model does not say."""
-    if intake is None or not intake.has_names:
-        return True
-    return isinstance(record, Mapping) and {column.name for column in intake.columns} <= set(record)
 
 
 def as_json(value: Any) -> bytes:

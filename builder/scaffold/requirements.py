@@ -10,6 +10,7 @@ from builder.bundle.requirements import read_requirements
 from builder.check.distributions import read_freeze
 from builder.scaffold.compose import place
 from builder.scaffold.draft import Draft, Wanted
+from builder.scaffold.keras_backend import choose_backend
 
 FREEZES = ("training-environment.txt", "requirements-training.txt", "freeze.txt", "pip-freeze.txt")
 _FILES = ("requirements.txt", "requirements.in")
@@ -40,6 +41,7 @@ def take_requirements(draft: Draft, folder: Path) -> None:
     relative = place(draft, path)
     for fault in read.faults:
         draft.blank(f"{relative}:{fault.index + 1}", f"{fault.fact}: {fault.got}; want {fault.want}")
+    choose_backend(draft, dict.fromkeys(read.names), where=relative)
     for wanted in draft.requirements:
         if wanted.name not in read.names and not _covered(wanted.name, read.names):
             draft.blank(relative, f"add {wanted.line}: {wanted.why}")
@@ -92,6 +94,7 @@ def use_freeze(draft: Draft, folder: Path) -> None:
     if not pins:
         return
     draft.training_environment = place(draft, path)
+    choose_backend(draft, pins, where=path.name)
     draft.requirements = [
         Wanted(line=f"{_bare(wanted.line)}=={pins[wanted.name]}", why=f"as in {path.name}")
         if wanted.is_guess and wanted.name in pins

@@ -7,22 +7,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from builder.errors import printable
 from builder.plan import places
 
 _AUTHOR_FRAME = re.compile(
     rf'^ *File "/{places.CODE}/(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<name>.+))?', re.MULTILINE
 )
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d(?:\.\d{1,3})?)")
 _ACCESS = ("method", "path", "status", "duration_ms")
 _UNSHOWN = {"time", "level", "logger", "message", "exception", "request_id", "request_ids", "pid", "client"}
 _NOT_LOADED = "the model does not load"
 _LONGEST = 300
-
-
-def printable(text: str) -> str:
-    """Return text that does nothing to a terminal: control characters other than tab and line end are replaced."""
-    return _CONTROL.sub("�", text)
 
 
 def render_logs(text: str) -> list[str]:
@@ -55,14 +50,14 @@ def find_load_fault(text: str) -> str | None:
 
 
 def _say(line: Mapping[str, Any]) -> str:
-    message = str(line.get("message", ""))
+    message = printable(str(line.get("message", "")))
     message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]} …"
     frames = list(_AUTHOR_FRAME.finditer(str(line.get("exception") or "")))
     if not frames:
         return message
     frame = frames[-1]
     name = f", in {frame['name']}" if frame["name"] and frame["name"] != "<module>" else ""
-    return f"{message} ({frame['file']}:{frame['line']}{name})"
+    return printable(f"{message} ({frame['file']}:{frame['line']}{name})")
 
 
 def _objects(text: str) -> Iterator[Mapping[str, Any]]:

@@ -9,13 +9,13 @@ from typing import Any, Self
 from xml.etree import ElementTree as ET
 
 from builder.engine.runner import ExitState
-from builder.errors import Fault, SmokeFailedError
+from builder.errors import Fault, SmokeFailedError, printable
 from builder.oci.canonical import readable_json
 from builder.oci.config import rfc3339
 from builder.oci.digest import Digest
 from builder.oci.media_type import ManifestFormat
 from builder.smoke.comparison import Difference
-from builder.smoke.logs import printable, render_logs
+from builder.smoke.logs import render_logs
 from builder.smoke.scenarios import Kind
 
 REPORT_VERSION = 1

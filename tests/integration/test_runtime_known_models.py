@@ -14,6 +14,7 @@ import builder.runtime
 from builder.bundle.model import Bundle
 from builder.bundle.parser import load_bundle
 from builder.plan.document import bundle_document
+from builder.runtime.wire import OK, REFUSED
 from tests.support.bundles import AMD64, make_inventory, make_lock
 from tests.support.environments import FrameworkEnvironment, make_environment
 from tests.support.real_worker import make_root, working
@@ -119,6 +120,23 @@ def test_a_model_without_a_script_predicts_what_its_library_does(
         # Alone as in a crowd: what comes with a record does not change its prediction.
         assert_same([worker.predict([record])[0] for record in case["records"][:3]], case["expected"][:3])
         assert not [line for line in worker.log if line.get("level") in ("warning", "error")], worker.log
+
+
+def test_a_category_of_no_training_is_refused_by_xgboost_and_missing_to_lightgbm(
+    models: dict[str, tuple[FrameworkEnvironment, Path]], tmp_path: Path
+) -> None:
+    for name, wanted in (("xgboost-categories", REFUSED), ("lightgbm-categories", OK)):
+        environment, folder = models[name]
+        case = read_case(folder)
+        bundle = make_bundle(folder, case)
+        good = case["records"][0]
+        bad = good | {"region": "nowhere"}
+        with working(install(bundle, tmp_path / name, environment.packages)) as worker:
+            ((first, _), (second, value)) = worker.score([[good], [good, bad]])
+            assert (first, second) == (OK, wanted)
+            if wanted == REFUSED:
+                assert [(number, field, given) for number, field, given, _, _ in value] == [(1, "region", "nowhere")]
+            assert not [line for line in worker.log if line.get("level") in ("warning", "error")], worker.log
 
 
 @pytest.mark.parametrize("name", [f"mlflow-{name}" for name in ("sklearn", "xgboost", "lightgbm", "narrow")])

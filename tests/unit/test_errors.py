@@ -5,7 +5,7 @@ import json
 import pytest
 
 from builder import errors
-from builder.errors import BundleError, Fault, KilnError
+from builder.errors import BundleError, Fault, KilnError, printable
 
 CLASSES = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, KilnError)]
 
@@ -30,6 +30,27 @@ def test_an_error_is_shown_with_place_both_values_and_one_next_step() -> None:
 
 def test_values_of_several_lines_stay_aligned() -> None:
     assert list(Fault(fact="differs", want="a\nb", got="").lines()) == ["differs", "  want a", "       b", "  got  "]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[1mbold\x1b[0m \x1b[38;5;9mred\x1b[m", "bold red"),
+        ("\x1b]0;title\x07text\x1b]8;;http://x\x1b\\link", "textlink"),
+        ("\x9b2Jgone\x1b(B\x1bc", "gone"),
+        ("a\tb\nc\x07ü\x1b", "a\tb\nc�ü�"),
+        ("[1m stays, and 5 < 6", "[1m stays, and 5 < 6"),
+    ],
+)
+def test_text_of_others_does_nothing_to_a_terminal(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_no_part_of_an_error_does_anything_to_a_terminal() -> None:
+    red = "\x1b[31mred\x1b[0m"
+    error = KilnError([Fault(fact=red, at=red, want=f"a\r\n{red}", got=red, fix=red)], hint=red)
+    assert not set(error.render()) & {"\x1b", "\r"}
+    assert "[31m" not in error.render()
 
 
 def test_all_faults_are_shown_together() -> None:

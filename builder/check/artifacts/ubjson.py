@@ -1,4 +1,4 @@
-"""UBJSON (draft 12) as XGBoost writes it. Large arrays of numbers are passed over and only counted."""
+"""UBJSON (draft 12) as XGBoost writes it. Arrays of numbers are passed over, and read when somebody asks."""
 
 from __future__ import annotations
 
@@ -25,9 +25,17 @@ _MOST = 1 << 24
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A typed array of numbers: how many."""
+    """A typed array of numbers: how many, and their bytes."""
 
     count: int
+    marker: bytes
+    data: memoryview
+
+    def read(self, most: int) -> list[int | float] | None:
+        """Return the numbers, or None when they are more than ``most``."""
+        if self.count > most:
+            return None
+        return list(struct.unpack(f">{self.count}{_LAYOUTS[self.marker][1:]}", self.data))
 
 
 def read_ubjson(data: bytes) -> Any:
@@ -45,11 +53,14 @@ class _Reader:
         self.values = 0
 
     def take(self, size: int) -> bytes:
+        start = self.position
+        self.skip(size)
+        return self.data[start : self.position]
+
+    def skip(self, size: int) -> None:
         if size < 0 or size > len(self.data) - self.position:
             raise UnreadableError("the UBJSON is truncated")
-        start = self.position
         self.position += size
-        return self.data[start : self.position]
 
     def marker(self) -> bytes:
         while (found := self.take(1)) == b"N":
@@ -106,8 +117,9 @@ class _Reader:
     def array(self, depth: int) -> Any:
         kind, count = self.header()
         if kind in _LAYOUTS and count is not None:
-            self.take(struct.calcsize(_LAYOUTS[kind]) * count)
-            return Numbers(count)
+            start = self.position
+            self.skip(struct.calcsize(_LAYOUTS[kind]) * count)
+            return Numbers(count, kind, memoryview(self.data)[start : self.position])
         items: list[Any] = []
         while count is None or len(items) < count:
             marker = kind or self.marker()

@@ -14,6 +14,8 @@ from builder.check.artifacts.ubjson import Numbers, read_ubjson
 _JSON = re.compile(rb"\A\s*\{\s*\"(?:learner|version|Config|Model)\"\s*:")
 _UBJSON = re.compile(rb"\A\{(?:[LlIiU][\x00-\x08]{1,8})(?:learner|version|Config|Model)", re.DOTALL)
 _NEEDS = "xgboost|xgboost-cpu"
+_MOST_NUMBERS = 1 << 20
+"""Bytes of the words of one categorical feature, or categories that are numbers: more are no use to a schema."""
 
 
 def is_xgboost(head: bytes) -> bool:
@@ -94,12 +96,21 @@ def _categories(learner: Mapping[str, Any]) -> dict[int, tuple[str | int | float
 
 
 def _values(written: Mapping[str, Any]) -> tuple[str | int | float | bool, ...]:
-    values, offsets = written.get("values"), written.get("offsets")
-    if not isinstance(values, list) or not all(isinstance(value, int | float) for value in values):
+    values, offsets = _numbers(written.get("values")), _numbers(written.get("offsets"))
+    if values is None:
         return ()
-    if offsets is None:
+    if "offsets" not in written:
         return tuple(values)
-    if not isinstance(offsets, list) or not all(type(one) is int for one in (*offsets, *values)):
+    if offsets is None or not all(type(one) is int for one in (*offsets, *values)):
         return ()
     text = bytes(int(value) % 256 for value in values)
-    return tuple(text[start:end].decode("utf-8", "replace") for start, end in pairwise(offsets))
+    return tuple(text[int(start) : int(end)].decode("utf-8", "replace") for start, end in pairwise(offsets))
+
+
+def _numbers(written: Any) -> list[int | float] | None:
+    """Return a list of numbers, as JSON or UBJSON has it; None for anything else, and for far too many."""
+    if isinstance(written, Numbers):
+        return written.read(_MOST_NUMBERS)
+    if not isinstance(written, list) or len(written) > _MOST_NUMBERS:
+        return None
+    return written if all(isinstance(value, int | float) for value in written) else None

@@ -16,6 +16,7 @@ from ..server.intake import find_not_finite, parse_body
 from ..server.message import Response, to_json
 from ..server.work import LOST, NOT_READY, Work
 from ..wire import INTERNAL_ERROR, OK
+from ..wire import REFUSED as WORKER_REFUSED
 from .rows import Row
 
 PIECES = 8
@@ -121,7 +122,10 @@ class Scorer:
                 settle(result, prediction)
             return
         if len(results) == 1:
-            results[0].problem = self._describe(outcome, spent)
+            if outcome == WORKER_REFUSED:
+                results[0].problem = describe_refusal(self._inside.reader.word_refusals(None, value))
+            else:
+                results[0].problem = self._describe(outcome, spent)
             return
         lost = outcome == LOST
         if lost and spent >= self._inside.settings.request_timeout:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..bundle import Bundle
 from ..settings import Settings
-from ..wire import CANCELLED, INTERNAL_ERROR, OK, SCORE, STREAM
+from ..wire import CANCELLED, INTERNAL_ERROR, OK, REFUSED, SCORE, STREAM
 from . import streaming
 from .encoding import unpack
 from .exposition import OPEN_METRICS, wants_open_metrics
@@ -197,6 +197,7 @@ class Application:
         if intake.records == 0:
             self._answer(request, dialect.write(request, intake, []))
             return
+        intake.place = self._service.reader.place
 
         def done(work: Work, outcome: str, value: Any) -> None:
             if work.sent:
@@ -241,7 +242,10 @@ class Application:
 
     def _finish(self, request: Request, dialect: Dialect, intake: Intake, outcome: str, value: Any) -> None:
         try:
-            if outcome != OK:
+            if outcome == REFUSED:
+                refusal = self._service.reader.word_refusals(intake.place, value)
+                response = self._word(dialect.fail, request, refusal.failure)
+            elif outcome != OK:
                 response = dialect.fail(request, self._explain(request, outcome))
             elif intake.proceed is not None:
                 self._submit(request, dialect, intake.proceed(value))

@@ -9,12 +9,11 @@ from typing import Any
 
 import msgspec
 
+from ..wire import REFUSED
 from .message import Headers
 
 MOST_FAULTS = 200
 """Faults told of one request; a body of ten thousand bad records has more than anyone reads."""
-REFUSED = "refused"
-"""The outcome of a request that never reached the model; the others are words of :mod:`wire` and :mod:`work`."""
 RETRY: Headers = (("retry-after", "1"),)
 
 
@@ -31,6 +30,7 @@ class Fault(msgspec.Struct, frozen=True):
 class Failure:
     """What went wrong: a status, a sentence for people, every fault for programs.
 
+    ``outcome`` is a word of :mod:`wire` or of :mod:`work`, and ``REFUSED`` where the request never reached the model.
     ``request_id`` is set when the log has more to tell; ``hidden`` counts faults beyond those listed.
     """
 
@@ -52,7 +52,7 @@ UNSPEAKABLE = (ValueError, OverflowError)
 
 
 class RefusedError(Exception):
-    """A request that does not reach the model."""
+    """A request that does not reach the model, or that the model cannot take."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)

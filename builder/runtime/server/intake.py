@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ..bundle import Bundle
-from .failure import Fault, refuse, refuse_faults
+from .failure import Fault, RefusedError, refuse, refuse_faults
 from .features import find_features, make_records
 from .message import JSON
 from .quick import ReadRow, Row, make_reader
@@ -38,6 +38,8 @@ class Reader:
         self._is_closed = bool(self.names) and (bundle.request_schema or {}).get("additionalProperties") is False
         self._record_schema = bundle.request_schema if self._per_record else None
         self._read_row: ReadRow | None = None
+        self.place: str | None = None
+        """Where the list of records that were taken last stood in their body; None for a record that was the body."""
 
     @property
     def by_position(self) -> bool:
@@ -57,6 +59,7 @@ class Reader:
         """Return the values of the one record in a body if that is plain to see; else :meth:`read` is to judge."""
         if self._read_row is None or (content_type is not None and content_type != JSON):
             return None
+        self.place = None
         return self._read_row(body)
 
     def read(self, body: bytes, content_type: str | None) -> list[Any]:
@@ -67,6 +70,7 @@ class Reader:
     def take_value(self, value: Any) -> list[Any]:
         """Return the records of a value in one of our own shapes, checked."""
         records, place, many = self._find_records(value)
+        self.place = place if many else None
         if self._schema is None:
             self._check_shape(records, place, many=many)
         elif self._per_record:
@@ -80,6 +84,7 @@ class Reader:
     def take_records(self, records: list[Any], place: str) -> list[Any]:
         """Return records that came in a list at a place of the body, checked; an array is taken by position."""
         self.refuse_bodies()
+        self.place = place
         if not self._arrays and self.names and any(isinstance(record, list) for record in records):
             records = [self._name(record, join_path(place, [index])) for index, record in enumerate(records)]
         if self._schema is None:
@@ -113,6 +118,20 @@ class Reader:
         for index, row in enumerate(rows):
             self._check_length(row, join_path(place, [index]))
         return self.take_table(self.names, rows, place)
+
+    def word_refusals(
+        self, place: str | None, refusals: Iterable[tuple[int, str, Any, list[Any], int]]
+    ) -> RefusedError:
+        """Return the refusal of what the model cannot take of records that were taken from a place of the body."""
+
+        def find() -> Iterator[Fault]:
+            for number, name, value, allowed, more in refusals:
+                field = join_path(place or "", [name] if place is None else [number, name])
+                options = ", ".join(map(show, allowed)) + (f" or {more} more" if more else "")
+                message = f"{quote(field)} must be one of {options}, but is {show(value)}."
+                yield Fault(field, value, "enum", message)
+
+        return refuse_faults(find())
 
     def _check_columns(self, names: Sequence[str], place: str) -> None:
         """Refuse columns that no record could have, where there is no record to show it."""

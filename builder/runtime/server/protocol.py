@@ -23,7 +23,8 @@ class Intake:
 
     ``payload`` and ``records`` are for the pool: what to score and how many records it counts for. ``context`` is
     whatever the dialect's own ``write`` needs to know. ``kind`` is a word of :mod:`wire`; work that is not scoring has
-    ``proceed``, which takes the worker's answer and returns what to ask next, or refuses.
+    ``proceed``, which takes the worker's answer and returns what to ask next, or refuses. ``place`` is where the
+    records stood in the body, None for a record that was the body: what the worker says of one is told by it.
     """
 
     payload: Any
@@ -31,6 +32,7 @@ class Intake:
     context: Any = None
     kind: str = SCORE
     proceed: Callable[[Any], Intake] | None = None
+    place: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..wire import INTERNAL_ERROR, OK, USER_ERROR
+from ..wire import INTERNAL_ERROR, OK, REFUSED, USER_ERROR
 from .awaiting import Accompanied, EventLoop, collect
 from .output import Journal, tell
-from .values import UnansweredError, make_plain, make_predictions
+from .values import RefusedValuesError, UnansweredError, make_plain, make_predictions
 
 Outcome = tuple[str, Any]
 """How one request went (a word of :mod:`wire`) and its answer, if any."""
@@ -47,6 +47,8 @@ class BatchScorer:
         records = [record for _, payload in requests for record in payload]
         try:
             predictions = self._call(records)
+        except RefusedValuesError:
+            return self._score_each(requests)
         except Exception as error:  # noqa: BLE001 - the author's code may raise anything
             self._journal.write(
                 "warning",
@@ -99,6 +101,8 @@ class BatchScorer:
                 return OK, make_plain(answer) if self.streams else make_predictions(answer, count)
             except Exception as error:  # noqa: BLE001 - a strange answer may raise anything when it is asked for its list
                 answer = error
+        if isinstance(answer, RefusedValuesError):
+            return REFUSED, answer.refusals
         if isinstance(answer, UnansweredError):
             self._journal.write("error", "kiln.scoring", f"predict answered what cannot be sent: {answer}")
             return INTERNAL_ERROR, None

@@ -18,6 +18,19 @@ class UnansweredError(TypeError):
     """A value that JSON has no form for."""
 
 
+Refusal = tuple[int, str, Any, list[Any], int]
+"""What of a request a model cannot take: record number, field, value, some of what is allowed, and how many more."""
+
+
+class RefusedValuesError(ValueError):
+    """The records of a request hold what the model cannot take, which is for the caller to mend."""
+
+    def __init__(self, refusals: list[Refusal]) -> None:
+        number, field, value, _, _ = refusals[0]
+        super().__init__(f"{field} of record {number} is {value!r}, which the model does not know")
+        self.refusals = refusals
+
+
 def make_plain(value: Any, depth: int = 0) -> Any:
     """Return the value as dicts, lists, strings, numbers, booleans and None, or raise :class:`UnansweredError`.
 

@@ -56,6 +56,29 @@ def test_init_and_run_are_azures_contract(source: str) -> None:
     assert found.faults == ()
 
 
+def test_a_blank_is_a_fault_with_its_line_and_the_contract_is_kept() -> None:
+    found = read("\x0c\nimport x\nWORDS = ['a']\nFEATURES = ...  # fill in: the names\nMORE = ... # fill in:\n" + OURS)
+    assert found.contract is Contract.PREDICT
+    assert [(fault.at, fault.fact, fault.want) for fault in found.faults] == [
+        ("score.py:4", "FEATURES is left to be filled in", "the names"),
+        ("score.py:5", "MORE is left to be filled in", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "FEATURES = ['a']  # fill in: the names\n",
+        "FEATURES = ...\n# fill in: the names\n",
+        "UNSET = ...  # stands for no value\n",
+        "FEATURES = []  # fill in: the names\n",
+        "class Stub:\n    x = ...  # fill in: it\n",
+    ],
+)
+def test_what_is_filled_in_or_no_blank_is_no_fault(source: str) -> None:
+    assert read(source + OURS).faults == ()
+
+
 def test_the_script_is_never_run() -> None:
     assert read("raise SystemExit('run')\n" + OURS).contract is Contract.PREDICT
 

@@ -14,9 +14,13 @@ def make_elf(
     rpath: str | None = None,
     machine: int = 62,
     padding: int = 0,
+    symbols: int = 0,
 ) -> bytes:
-    """Return a shared library of x86-64, or another ``machine``, whose strings begin ``padding`` bytes in."""
-    strings = bytearray(b"\0")
+    """Return a shared library of x86-64, or another ``machine``, whose strings begin ``padding`` bytes in.
+
+    ``symbols`` bytes of other names stand before the first that is needed, and again between the last and the rest.
+    """
+    strings = bytearray(b"\0" + b"s" * symbols + b"\0" * bool(symbols))
 
     def put(text: str) -> int:
         offset = len(strings)
@@ -24,6 +28,7 @@ def make_elf(
         return offset
 
     entries = [(1, put(name)) for name in needed]
+    strings.extend(b"s" * symbols + b"\0" * bool(symbols))
     for tag, text in ((14, soname), (15, rpath), (29, runpath)):
         if text is not None:
             entries.append((tag, put(text)))

@@ -46,10 +46,12 @@ def make_subject(
     model: bytes = b"custom",
     memory: Memory | None = None,
     more: str = "",
+    environment: str | None = None,
 ) -> Subject:
     """Write a bundle below ``root`` and read it. Of each wheel the members are given; METADATA is one of them.
 
-    ``wheels`` None means: there is no lock.
+    ``wheels`` None means: there is no lock. ``environment`` is that section as text, in place of what is made of
+    ``python``, ``base`` and ``requirements``.
     """
     bundle = root / "bundle"
     listed = list(wheels or ()) if requirements is None else requirements
@@ -57,7 +59,7 @@ def make_subject(
         "name: demo",
         "version: 1.0.0",
         f"model: {{path: model.bin{', training_environment: freeze.txt' if freeze else ''}}}",
-        f'environment: {{python: "{python}", base: {base}, requirements: {json.dumps(list(listed))}}}',
+        environment or f'environment: {{python: "{python}", base: {base}, requirements: {json.dumps(list(listed))}}}',
         more,
     ]
     contents: dict[str, str | bytes] = {"model.bin": model, **(files or {})}

@@ -7,8 +7,11 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pickle_makers import HOSTILE, compressed, zipped
 
+from builder.check.artifacts import xgboost
 from builder.check.artifacts.read import read_artifact, read_bytes
 from builder.check.features import model_features
 
@@ -88,6 +91,30 @@ def test_an_mlflow_folder_speaks_through_its_signature(tmp_path: Path) -> None:
     assert artifact.version_of("scikit-learn") == "1.4.2"
     assert artifact.version_of("python") == "3.10.12"
     assert artifact.version_of("mlflow") == "2.11.1"
+
+
+@pytest.mark.parametrize("ending", ["json", "ubj"])
+def test_categories_of_xgboost_are_read_from_either_form(ending: str) -> None:
+    features = model_features(FIXTURES / f"xgboost-3.2.0-categories.{ending}")
+    assert features is not None
+    assert features.names == ("age", "income", "tenure", "plan", "floor")
+    assert features.categories == {2: ("long", "short"), 3: ("basic", "plus", "pro"), 4: (1, 2, 30)}
+
+
+def test_far_too_many_categories_are_left_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xgboost, "_MOST_NUMBERS", 10)
+    content = (FIXTURES / "xgboost-3.2.0-categories.ubj").read_bytes()
+    features = read_bytes(content, "m.ubj").artifact.features
+    assert features is not None
+    assert features.categories == {2: ("long", "short"), 3: (), 4: (1, 2, 30)}
+
+
+@given(st.data())
+def test_no_damage_to_ubjson_does_more_than_be_told(data: st.DataObject) -> None:
+    content = bytearray((FIXTURES / "xgboost-3.2.0-categories.ubj").read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    read_bytes(bytes(content[: data.draw(st.integers(0, len(content)))]), "m.ubj")
 
 
 def test_a_tensor_signature_gives_a_count() -> None:

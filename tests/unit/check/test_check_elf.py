@@ -13,11 +13,49 @@ from builder.check.elf import ElfError, ElfFacts, read_elf
 from tests.unit.check.elf_files import make_elf
 
 
+class Counted(io.BytesIO):
+    """Counts what is read, and how often it goes back."""
+
+    taken = 0
+    turns = 0
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self.turns += offset < self.tell()
+        return super().seek(offset, whence)
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self.taken += len(data)
+        return data
+
+
 def test_what_a_library_needs_is_read_in_order() -> None:
     facts = read_elf(io.BytesIO(make_elf(needed=["libgomp.so.1", "libc.so.6"], soname="libx.so.2", padding=5000)))
     assert facts == ElfFacts(
         machine="amd64", soname="libx.so.2", needed=("libgomp.so.1", "libc.so.6"), search=(), inherits=False
     )
+
+
+def test_strings_of_any_size_are_read_where_names_are() -> None:
+    content = make_elf(needed=["libgomp.so.1", "libc.so.6"], soname="libx.so.2", runpath="$ORIGIN", symbols=20 << 20)
+    file = Counted(content)
+    facts = read_elf(file)
+    assert facts == ElfFacts(
+        machine="amd64", soname="libx.so.2", needed=("libgomp.so.1", "libc.so.6"), search=("$ORIGIN",), inherits=False
+    )
+    assert file.taken < 1 << 20
+    assert file.turns == 1  # from the dynamic section at the end to the strings before it
+
+
+def test_what_cannot_be_read_still_says_its_processor() -> None:
+    content = bytearray(make_elf(needed=["libc.so.6"], machine=183))
+    struct.pack_into("<Q", content, 64 + 56 + 32, 1 << 40)
+    with pytest.raises(ElfError) as caught:
+        read_elf(io.BytesIO(bytes(content)))
+    assert caught.value.machine == "arm64"
+    with pytest.raises(ElfError) as caught:
+        read_elf(io.BytesIO(b"MZ" + bytes(200)))
+    assert caught.value.machine is None
 
 
 def test_runpath_wins_over_rpath() -> None:

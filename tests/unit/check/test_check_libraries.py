@@ -58,6 +58,7 @@ def test_a_base_from_a_registry_takes_no_packages(tmp_path: Path) -> None:
     [
         {"fast": {"fast.so": GOMP, "fast.libs/libgomp.so.1": make_elf()}},
         {"fast": {"fast.so": GOMP, "fast.libs/libgomp-a34b.so.1.0.0": make_elf(soname="libgomp.so.1")}},
+        {"fast": {"fast.so": GOMP, "fast/libgomp.so.1": make_elf(needed=["libc.so.6"])[:100]}},
         {"fast": {"fast/__init__.py": "", "fast/tests/_test.so": GOMP}},
         {"fast": {"fast.py": "", "fast/arm.so": make_elf(needed=["libgomp.so.1"], machine=183)}},
         {"fast": {"fast.py": "", "fast/data.so": b"no library at all"}},
@@ -73,6 +74,12 @@ def test_a_base_from_a_registry_takes_no_packages(tmp_path: Path) -> None:
 )
 def test_a_library_that_is_found_is_no_finding(tmp_path: Path, wheels: dict[str, Any]) -> None:
     assert found(tmp_path, wheels) == []
+
+
+def test_what_is_no_library_of_this_processor_is_not_the_one_that_is_needed(tmp_path: Path) -> None:
+    for content in (b"no library at all", make_elf(machine=183), make_elf(machine=183)[:100]):
+        finding = only(found(tmp_path, {"fast": {"fast.so": GOMP, "fast/libgomp.so.1": content}}))
+        assert finding.rule.id == "KILN151"
 
 
 def test_a_library_of_the_base_or_a_system_package_is_no_finding(tmp_path: Path) -> None:

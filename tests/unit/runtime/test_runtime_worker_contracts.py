@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from builder.runtime.wire import INTERNAL_ERROR, OK, USER_ERROR
+from builder.runtime.wire import INTERNAL_ERROR, OK, REFUSED, USER_ERROR
 from builder.runtime.worker.batch_scorer import BatchScorer
 from builder.runtime.worker.output import Journal
+from builder.runtime.worker.values import RefusedValuesError
 
 
 class Silent(Journal):
@@ -38,6 +39,20 @@ def test_a_batch_that_fails_is_tried_request_by_request() -> None:
     )
     assert outcomes == [(OK, [1.0]), (USER_ERROR, None), (OK, [0.5])]
     assert journal.lines[-1] == (("b",), "predict raised ZeroDivisionError: division by zero")
+
+
+def test_values_the_model_cannot_take_are_refused_and_not_logged() -> None:
+    def predict(records: list[Any]) -> list[Any]:
+        wrong = [(number, "a", record, [1, 2], 0) for number, record in enumerate(records) if record not in (1, 2)]
+        if wrong:
+            raise RefusedValuesError(wrong)
+        return records
+
+    journal = Silent()
+    outcomes = BatchScorer(predict, journal).score([("a", [1]), ("b", [2, 5]), ("c", [2])])
+    assert outcomes == [(OK, [1]), (REFUSED, [(1, "a", 5, [1, 2], 0)]), (OK, [2])]
+    assert BatchScorer(predict, journal).score([("a", [7])]) == [(REFUSED, [(0, "a", 7, [1, 2], 0)])]
+    assert journal.lines == []
 
 
 def test_a_wrong_number_of_predictions_is_our_refusal_to_answer() -> None:

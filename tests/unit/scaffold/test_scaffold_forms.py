@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from builder.errors import BundleError, UsageError
 from builder.scaffold.forms import draft_bundle
 from builder.scaffold.write import Scaffolded, write_draft
 from tests.support import foreign
+
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "artifacts"
 
 
 def init(path: Path, *, into: Path | None = None, sample: Path | None = None) -> tuple[Scaffolded, Bundle]:
@@ -53,8 +57,7 @@ def test_a_text_model_gets_a_script(triage_model: Path) -> None:
     ["lightgbm-4.6.0.txt", "catboost-1.2.10.cbm", "skl2onnx.onnx", "xgboost-3.2.0.ubj", "xgboost-3.2.0.joblib.xz"],
 )
 def test_other_formats_become_bundles_with_python_that_parses(tmp_path: Path, name: str) -> None:
-    source = Path(__file__).resolve().parents[2] / "fixtures" / "artifacts" / name
-    (tmp_path / name).write_bytes(source.read_bytes())
+    shutil.copy(FIXTURES / name, tmp_path)
     made, bundle = init(tmp_path / name)
     assert statuses(bundle) == [200, 400]
     assert not made.draft.blanks
@@ -69,6 +72,99 @@ def test_a_script_that_keeps_no_contract_is_told_to_stand_for_its_folder(tmp_pat
     (note,) = [note.text for note in draft_bundle(folder / "train.py").guesses if note.at == "scoring"]
     assert note == f"train.py keeps no contract; taking the folder {folder}"
     assert not [note for note in draft_bundle(folder / "score.py").guesses if note.at == "scoring"]
+
+
+@pytest.mark.parametrize("ending", ["json", "ubj"])
+def test_categories_become_an_enum_whatever_form_xgboost_wrote(tmp_path: Path, ending: str) -> None:
+    shutil.copy(FIXTURES / f"xgboost-3.2.0-categories.{ending}", tmp_path / f"m.{ending}")
+    _, bundle = init(tmp_path / f"m.{ending}")
+    assert bundle.schemas.request is not None
+    assert bundle.schemas.request["properties"]["plan"] == {"enum": ["basic", "plus", "pro"]}
+    assert bundle.schemas.request["properties"]["floor"] == {"enum": [1, 2, 30]}
+
+
+def keras_file(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(folder / "net.keras", "w") as archive:
+        archive.writestr("metadata.json", '{"keras_version": "3.15.1"}')
+        archive.writestr("config.json", "{}")
+    return folder / "net.keras"
+
+
+def test_a_keras_file_gets_the_default_backend(tmp_path: Path) -> None:
+    made = draft_bundle(keras_file(tmp_path))
+    assert [wanted.line for wanted in made.requirements] == ["keras==3.15.1", "tensorflow-cpu", "numpy"]
+    assert made.variables == {}
+
+
+@pytest.mark.parametrize(
+    ("freeze", "requirement", "variables"),
+    [
+        ("tensorflow==2.20.0\ntorch==2.8.0\n", "tensorflow-cpu==2.20.0", {}),
+        ("keras==3.15.1\ntorch==2.8.0+cu128\n", "torch==2.8.0", {"KERAS_BACKEND": "torch"}),
+        ("jax==0.7.0\n", "jax==0.7.0", {"KERAS_BACKEND": "jax"}),
+        ("numpy==2.0.0\n", "tensorflow-cpu", {}),
+    ],
+)
+def test_the_backend_of_training_is_that_of_serving(
+    tmp_path: Path, freeze: str, requirement: str, variables: dict[str, str]
+) -> None:
+    path = keras_file(tmp_path)
+    (tmp_path / "freeze.txt").write_text(freeze)
+    (tmp_path / "s.json").write_text('{"a": 1, "b": 2.5}')
+    _, bundle = init(path, sample=tmp_path / "s.json")
+    assert requirement in bundle.environment.requirements
+    assert bundle.environment.variables == variables
+
+
+def test_a_requirements_file_with_a_backend_lacks_none(tmp_path: Path) -> None:
+    keras_file(tmp_path)
+    (tmp_path / "requirements.txt").write_text("keras==3.15.1\ntorch==2.8.0\nnumpy\n")
+    made = draft_bundle(tmp_path)
+    assert made.variables == {"KERAS_BACKEND": "torch"}
+    assert [note for note in made.blanks if note.at == "requirements.txt"] == []
+    (tmp_path / "requirements.txt").write_text("keras==3.15.1\nnumpy\n")
+    made = draft_bundle(tmp_path)
+    assert [note.text.partition(":")[0] for note in made.blanks if note.at == "requirements.txt"] == [
+        "add tensorflow-cpu"
+    ]
+
+
+def test_a_script_that_imports_keras_needs_a_backend_too(tmp_path: Path) -> None:
+    (tmp_path / "score.py").write_text("import keras\ndef load(d): ...\ndef predict(m, r): ...\n")
+    assert {wanted.line for wanted in draft_bundle(tmp_path).requirements} == {"keras", "tensorflow-cpu"}
+    (tmp_path / "score.py").write_text("import keras, jax\ndef load(d): ...\ndef predict(m, r): ...\n")
+    assert {wanted.line for wanted in draft_bundle(tmp_path).requirements} == {"keras", "jax"}
+
+
+def test_features_of_a_model_that_names_none_are_a_blank_that_the_bundle_is_refused_for(tmp_path: Path) -> None:
+    made = write_draft(draft_bundle(keras_file(tmp_path)))
+    assert [note.at for note in made.draft.blanks] == ["score.py", "smoke[0].request"]
+    line = (
+        (tmp_path / "score.py")
+        .read_text()
+        .splitlines()
+        .index(
+            'FEATURES = ...  # fill in: a list of the features\' names in the model\'s order, such as ["age", "income"]'
+        )
+    )
+    with pytest.raises(BundleError) as caught:
+        load_bundle(tmp_path)
+    fault = next(fault for fault in caught.value.faults if fault.at == f"score.py:{line + 1}")
+    assert fault.fact == "FEATURES is left to be filled in"
+
+
+def test_features_of_a_model_that_names_none_are_those_of_a_sample_of_numbers(tmp_path: Path) -> None:
+    path = keras_file(tmp_path)
+    (tmp_path / "s.json").write_text('{"records": [{"b": 1, "a": 2.5}]}')
+    made, _ = init(path, sample=tmp_path / "s.json")
+    assert 'FEATURES = ["b", "a"]' in (tmp_path / "score.py").read_text()
+    assert not made.draft.blanks
+    assert any(note.at == "score.py" and "FEATURES" in note.text for note in made.draft.guesses)
+    other = keras_file(tmp_path / "other")
+    (tmp_path / "t.json").write_text('{"a": 1, "plan": "pro"}')
+    draft = draft_bundle(other, sample=tmp_path / "t.json")
+    assert [note.at for note in draft.blanks] == ["score.py"]
 
 
 def test_a_folder_with_a_script_is_taken_as_it_stands(tmp_path: Path) -> None:
@@ -224,6 +320,63 @@ def test_a_json_sample_is_the_smoke_test(churn_model: Path, tmp_path: Path) -> N
     made, bundle = init(churn_model, sample=tmp_path / "one.json")
     assert json.loads(bundle.smoke[0].request) == foreign.CHURN_RECORD
     assert "samples/accepted.json" not in [note.at for note in made.draft.guesses]
+
+
+@pytest.mark.parametrize(
+    ("change", "fact", "got"),
+    [
+        ({"data_gb": None}, "the sample lacks data_gb, which the model was trained with", "the fields "),
+        ({"data_gb": None, "dataGB": 1}, "the sample lacks data_gb, which the model was trained with", "dataGB"),
+        ({"data_gb": "plenty"}, "the model takes a number for data_gb", "the text 'plenty'"),
+        ({"contract": "weekly"}, "the model was not trained with this value of contract", "weekly"),
+    ],
+)
+def test_a_sample_that_contradicts_the_model_is_refused(
+    churn_model: Path, tmp_path: Path, change: dict[str, object], fact: str, got: str
+) -> None:
+    record = {key: value for key, value in (foreign.CHURN_RECORD | change).items() if value is not None}
+    (tmp_path / "one.json").write_text(json.dumps(record))
+    with pytest.raises(UsageError) as refused:
+        draft_bundle(churn_model, sample=tmp_path / "one.json")
+    (fault,) = refused.value.faults
+    assert (fault.fact, fault.at) == (fact, "--sample")
+    assert (fault.got or "").startswith(got)
+    # Of a folder's own files, one that does not fit is passed over.
+    (churn_model.parent / "sample.json").write_text(json.dumps(record))
+    assert "sample.json" not in [test.request for test in draft_bundle(churn_model.parent).tests]
+
+
+def test_all_that_a_sample_contradicts_is_told_at_once(churn_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text(json.dumps({"contract": "weekly", "data_gb": [1]}))
+    with pytest.raises(UsageError) as refused:
+        draft_bundle(churn_model, sample=tmp_path / "one.json")
+    assert len(refused.value.faults) == len(foreign.CHURN_RECORD)
+
+
+def test_names_a_library_made_up_contradict_no_sample(tmp_path: Path) -> None:
+    model = {
+        "learner": {"feature_names": ["f0", "f1"], "learner_model_param": {"num_feature": "2"}},
+        "version": [3, 2, 0],
+    }
+    (tmp_path / "m.json").write_text(json.dumps(model))
+    (tmp_path / "s.txt").write_text('{"age": 1, "income": 2}')
+    assert draft_bundle(tmp_path / "m.json", sample=tmp_path / "s.txt").request_schema is not None
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_a_csv_sample_may_have_another_sign_between_its_columns(churn_model: Path, tmp_path: Path, sign: str) -> None:
+    rows = [sign.join(foreign.CHURN_RECORD), sign.join(map(str, foreign.CHURN_RECORD.values()))]
+    (tmp_path / "train.csv").write_text("\n".join(rows) + "\n")
+    _, bundle = init(churn_model, sample=tmp_path / "train.csv")
+    assert json.loads(bundle.smoke[0].request) == foreign.CHURN_RECORD
+
+
+@pytest.mark.parametrize("content", ["a;b\n1;2;3\n", "a;b|c\n1;2|3\n", "a;b\n1\n"])
+def test_a_csv_whose_columns_cannot_be_told_apart_is_refused(churn_model: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "train.csv").write_text(content)
+    with pytest.raises(UsageError, match="not a CSV file") as refused:
+        draft_bundle(churn_model, sample=tmp_path / "train.csv")
+    assert "commas" in (refused.value.hint or "")
 
 
 def test_a_csv_sample_brings_only_what_the_model_knows(churn_model: Path, tmp_path: Path) -> None:

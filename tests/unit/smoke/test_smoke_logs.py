@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from builder.smoke.logs import find_load_fault, find_scoring_fault, printable, render_logs
+from builder.smoke.logs import find_load_fault, find_scoring_fault, render_logs
 
 
 def line(**fields: Any) -> str:
@@ -48,8 +48,9 @@ def test_fields_of_other_kinds_are_no_error() -> None:
 
 
 def test_control_characters_are_replaced_even_when_json_hides_them() -> None:
-    assert render_logs(line(message="\x1b[2J gone", logger="x")) == ["10:20:30.123 error x �[2J gone"]
-    assert printable("a\tb\nc\x07ü") == "a\tb\nc�ü"
+    assert render_logs(line(message="\x1b[2Jgone\x07", logger="x")) == ["10:20:30.123 error x gone�"]
+    text = line(message="the model does not load: \x1b[1m\x1b[31mbad\x1b[0m", level="critical", logger="kiln")
+    assert find_load_fault(text) == "the model does not load: bad"
 
 
 def test_the_last_frame_of_the_author_s_code_is_named() -> None:

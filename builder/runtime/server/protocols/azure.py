@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ...wire import INTERNAL_ERROR, USER_ERROR
+from ...wire import INTERNAL_ERROR, REFUSED, USER_ERROR
 from ..cors import make_sharing
-from ..failure import REFUSED, Failure, refuse
+from ..failure import Failure, refuse
 from ..intake import check_content_type, parse_body
 from ..message import JSON, LONGEST_ID, Headers, Request, Response, is_printable, to_json
 from ..protocol import Dialect, Intake, Route, Service

@@ -7,12 +7,13 @@ import importlib.util
 import os
 import pickle
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..features import Feature
 from ..rows import make_table_maker, make_taker
+from ..values import Refusal, RefusedValuesError
 
 Predict = Callable[[list[Any]], Any]
 
@@ -60,13 +61,28 @@ def flatten(answer: Any) -> Any:
     return answer.reshape(-1) if getattr(answer, "ndim", 0) == 2 and answer.shape[1] == 1 else answer
 
 
+_SHOWN = 20
+"""Categories that a refusal lists; a model may know thousands."""
+
+
+class UnknownCategoryError(ValueError):
+    """A category the model was not trained with."""
+
+    def __init__(self, known: Sequence[Any]) -> None:
+        super().__init__("a category the model was not trained with")
+        self.shown, self.more = list(known[:_SHOWN]), max(0, len(known) - _SHOWN)
+
+
 Encode = Callable[[Any], float]
 
 
 def make_coded_table_maker(
     numpy: Any, names: Sequence[str], encoders: Mapping[int, Encode], dtype: Any
 ) -> Callable[[Sequence[Any]], Any]:
-    """Return what makes an array of records in which the columns of ``encoders`` hold the numbers of categories."""
+    """Return what makes an array of records in which the columns of ``encoders`` hold the numbers of categories.
+
+    Records with categories the model was not trained with are a RefusedValuesError that names each.
+    """
     if not encoders:
         return make_table_maker(numpy, names, dtype)
     take = make_taker(names)
@@ -76,26 +92,43 @@ def make_coded_table_maker(
         table = numpy.empty((len(rows), len(names)), dtype)
         for index, values in enumerate(zip(*rows, strict=True)):
             encode = encoders.get(index)
-            table[:, index] = numpy.array(values if encode is None else [*map(encode, values)], dtype)
+            try:
+                table[:, index] = numpy.array(values if encode is None else [*map(encode, values)], dtype)
+            except UnknownCategoryError:
+                raise RefusedValuesError([*_find_unknown(rows, names, encoders)]) from None
         return table
 
     return make
 
 
-def make_encoder(name: str, categories: Sequence[Any], *, refuses: bool) -> Encode:
+def _find_unknown(
+    rows: Sequence[Sequence[Any]], names: Sequence[str], encoders: Mapping[int, Encode]
+) -> Iterator[Refusal]:
+    for number, row in enumerate(rows):
+        for index, encode in encoders.items():
+            try:
+                encode(row[index])
+            except UnknownCategoryError as error:
+                yield number, names[index], row[index], error.shown, error.more
+
+
+def make_encoder(categories: Sequence[Any], *, refuses: bool) -> Encode:
     """Return what gives a category its number, and NaN for none.
 
-    One that was not there in training is NaN too, or a ValueError where the library ``refuses`` it.
+    One that was not there in training is NaN too, or an UnknownCategoryError where the library ``refuses`` it.
     """
     codes = {value: float(code) for code, value in enumerate(categories)}
     missing = float("nan")
 
     def encode(value: Any) -> float:
-        code = codes.get(value)
+        try:
+            code = codes.get(value)
+        except TypeError:  # an array or an object, which is no category of any model
+            code = None
         if code is not None:
             return code
         if value is not None and refuses:
-            raise ValueError(f"{name} is {value!r}, a category the model was not trained with")
+            raise UnknownCategoryError(categories)
         return missing
 
     return encode

@@ -67,7 +67,7 @@ def make_encoders(booster: Any, head: bytes, names: Sequence[str], features: Seq
             f"the model was trained on {len(lists)} categorical columns, and neither its trees nor the schema tell "
             "which they are; give each of them the type string in the schema, or write a scoring script"
         )
-    return {place: make_encoder(names[place], known, refuses=False) for place, known in zip(places, lists, strict=True)}
+    return {place: make_encoder(known, refuses=False) for place, known in zip(places, lists, strict=True)}
 
 
 def find_split_by_number(head: bytes) -> list[int]:

@@ -55,7 +55,7 @@ def make_encoders(booster: Any, names: Sequence[str], features: Sequence[Feature
             continue
         categories = known.get(index)
         if categories:
-            encoders[index] = make_encoder(name, categories, refuses=True)
+            encoders[index] = make_encoder(categories, refuses=True)
         elif by_name.get(name, Feature(name)).kind not in (INTEGER, NUMBER, BOOLEAN):
             raise ValueError(
                 f"the model has a categorical feature, {name}, and not its categories, which XGBoost writes since 3.1: "
