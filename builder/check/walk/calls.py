@@ -46,12 +46,12 @@ class Calls(Methods):
             if word.arg is None:
                 self.evaluate(word.value, frame)
                 is_whole = False
-        site = CallSite(arguments=arguments, keywords=keywords, node=node, module=frame.module)
+        site = CallSite(arguments=arguments, keywords=keywords, node=node, module=frame.module, is_whole=is_whole)
         answers = []
         for option in options_of(function):
             match option:
                 case Function() | Class():
-                    answers.append(self.call_value(option, arguments, keywords, node) if is_whole else UNKNOWN)
+                    answers.append(self._call_own(option, site) if is_whole else UNKNOWN)
                 case Library(name=name):
                     answers.append(self.call_library(name, site))
                 case Method(receiver=receiver, name=name):
@@ -60,12 +60,16 @@ class Calls(Methods):
                     made = option.kind.find("__call__")
                     if isinstance(made, Function):
                         bound = Function(made.node, made.module, option, made.around)
-                        answers.append(self.call_value(bound, arguments, keywords, node))
+                        answers.append(self._call_own(bound, site))
                 case _:
                     answers.append(UNKNOWN)
         if not all(isinstance(option, Function | Class) for option in options_of(function)):
             _lose_changed(arguments, function)
         return join_values(answers)
+
+    def _call_own(self, function: Function | Class, site: CallSite) -> Value:
+        with self.state.called_from(site.node, site.module):
+            return self.call_value(function, site.arguments, site.keywords, site.node)
 
     def _arguments(self, node: ast.Call, frame: Frame) -> tuple[list[Value], bool]:
         values: list[Value] = []
