@@ -84,11 +84,19 @@ _CHANGES = (
     _change((1, 8), "SplineTransformer", "handle_missing"),
 )
 
-
 _GONE: tuple[tuple[tuple[int, int], tuple[str, ...]], ...] = (
     ((1, 3), ("sklearn.metrics._dist_metrics.EuclideanDistance", "sklearn.metrics._scorer._passthrough_scorer")),
-    ((1, 4), ("sklearn.ensemble._gb_losses.",)),
+    (
+        (1, 4),
+        (
+            "sklearn.ensemble._gb_losses.",
+            "sklearn.metrics._scorer._PredictScorer",
+            "sklearn.metrics._scorer._ProbaScorer",
+            "sklearn.metrics._scorer._ThresholdScorer",
+        ),
+    ),
     ((1, 6), ("sklearn.linear_model._sgd_fast.Log", "sklearn._loss._loss.__pyx_unpickle_", "_loss.__pyx_unpickle_")),
+    ((1, 7), ("sklearn.compose._column_transformer._RemainderColsList",)),
     ((1, 9), ("_loss.",)),
 )
 """What pickles of before a version name, by how it begins, and that version no longer has."""

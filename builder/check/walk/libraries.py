@@ -43,8 +43,6 @@ _READ_FILES = ("xgboost.", "lightgbm.", "catboost.", "sentencepiece.", "fasttext
 _CAUTIOUS = {Use.READ: Use.NAME_OR_PATH}
 _RESOURCE_FOLDERS = frozenset({"importlib.resources.files", "importlib_resources.files"})
 _RESOURCE_FILES = frozenset({"importlib.resources.as_file", "importlib_resources.as_file"})
-_DEFAULTED = frozenset({"builtins.next", "builtins.max", "builtins.min"})
-"""What takes an item, and a default for when there is none."""
 _SAME = frozenset({"builtins.list", "builtins.tuple", "copy.deepcopy", "copy.copy", "builtins.dict", "builtins.iter"})
 
 
@@ -69,7 +67,7 @@ class Libraries(Expressions):
             return UNKNOWN if folder is None else PathObject(folder)
         if name in _RESOURCE_FILES and arguments:
             return arguments[0]
-        if name in _DEFAULTED and (len(arguments) > 1 or "default" in keywords):
+        if arguments and _has_default(name, site):
             state.forgive_empty(arguments[0])
         if name in {"glob.glob", "glob.iglob"} and arguments:
             return self.glob(arguments[0], site, call=name)
@@ -201,6 +199,13 @@ class Libraries(Expressions):
             if value is not None:
                 options = site.keywords if site.is_whole else None
                 self.state.note_path(each.use, value, site.node, name, site.module, options=options)
+
+
+def _has_default(name: str, site: CallSite) -> bool:
+    """Tell whether a call takes an item of its first argument, or a default when there is none."""
+    if name == "builtins.next":
+        return len(site.arguments) > 1
+    return name in {"builtins.max", "builtins.min"} and "default" in site.keywords
 
 
 def method_calls(name: str, library: str) -> tuple[FileCall, ...]:

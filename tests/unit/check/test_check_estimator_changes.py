@@ -33,7 +33,7 @@ TRIED = {
     "sklearn-1.5.2-imputed.joblib.xz": "1.6.1 1.7.2 1.8.0 1.9.1",
     "sklearn-1.5.2-chained.joblib.xz": "1.7.2 1.8.0 1.9.1",
     "sklearn-1.5.2-ridge.joblib.xz": "1.8.0 1.9.1",
-    "sklearn-1.6.1-pipeline.joblib": "1.8.0 1.9.1",
+    "sklearn-1.6.1-pipeline.joblib": "1.7.2 1.8.0 1.9.1",
     "sklearn-1.7.2-pipeline.protocol2.pkl": "1.8.0 1.9.1",
     "sklearn-1.7.2-boosted.joblib.xz": "1.9.1",
     "sklearn-1.7.2-search.joblib.xz": "",
