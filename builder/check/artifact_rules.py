@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 
-from builder.bundle.model import Contract
+from builder.bundle.model import BundleFile, Contract
+from builder.check.artifacts.fitted import estimator_names
 from builder.check.artifacts.reading import Artifact, Reading
 from builder.check.compatibility import Comparison, Fit, compare
 from builder.check.finding import Finding, Level, Place, Rule
@@ -76,11 +77,9 @@ def find_artifacts(subject: Subject) -> Iterable[Finding]:
     definitions = Definitions.of(subject)
     locked = _locked(subject)
     roots: set[str] = set()
-    for file in subject.inventory.model:
-        try:
-            reading = read_model_file(subject, file)
-        except OSError:
-            continue
+    read = list(_readings(subject))
+    beside = frozenset(name for _, reading in read for name in estimator_names(reading.artifact))
+    for file, reading in read:
         artifact = reading.artifact
         roots |= set(artifact.needs)
         if reading.problem is not None:
@@ -94,11 +93,19 @@ def find_artifacts(subject: Subject) -> Iterable[Finding]:
                 remedy=UNREADABLE.remedy,
             )
         if locked:
-            yield from _versions(file.path, artifact, locked, subject.bundle.environment.python)
+            yield from _versions(file.path, artifact, locked, subject.bundle.environment.python, beside)
             yield from _missing(file.path, artifact, locked, definitions)
         yield from _devices(file.path, artifact)
     if locked:
         yield from _trained(subject, roots, locked, definitions)
+
+
+def _readings(subject: Subject) -> Iterator[tuple[BundleFile, Reading]]:
+    for file in subject.inventory.model:
+        try:
+            yield file, read_model_file(subject, file)
+        except OSError:
+            continue
 
 
 def _unread(path: str, reading: Reading, subject: Subject) -> Finding:
@@ -130,8 +137,10 @@ def _is_expected(path: str, subject: Subject) -> bool:
     return not name.startswith(".") and name not in _MLFLOW and not name.lower().endswith(_PROSE) and "." in name
 
 
-def _versions(path: str, artifact: Artifact, locked: dict[str, str], python: str) -> Iterator[Finding]:
-    for comparison in compare(artifact, locked, python):
+def _versions(
+    path: str, artifact: Artifact, locked: dict[str, str], python: str, beside: frozenset[str]
+) -> Iterator[Finding]:
+    for comparison in compare(artifact, locked, python, beside=beside):
         level = _LEVELS.get(comparison.fit)
         if level is not None:
             yield Finding(

@@ -13,6 +13,7 @@ from enum import Enum
 from packaging.version import InvalidVersion, Version
 
 from builder.check.artifacts.reading import Artifact, Maker
+from builder.check.estimator_changes import find_change
 
 
 class Fit(Enum):
@@ -47,8 +48,13 @@ ALTERNATIVES: dict[str, tuple[str, ...]] = {
 """Distributions that bring the same library."""
 
 
-def compare(artifact: Artifact, locked: dict[str, str], python: str) -> Iterator[Comparison]:
-    """Yield how each library that made an artifact goes with the locked one; what is not locked is not compared."""
+def compare(
+    artifact: Artifact, locked: dict[str, str], python: str, *, beside: frozenset[str] = frozenset()
+) -> Iterator[Comparison]:
+    """Yield how each library that made an artifact goes with the locked one; what is not locked is not compared.
+
+    ``beside`` names the estimators of the other model files.
+    """
     for maker in artifact.makers:
         if maker.library == "python":
             yield from _python(maker, python)
@@ -58,6 +64,8 @@ def compare(artifact: Artifact, locked: dict[str, str], python: str) -> Iterator
         if rule is None or version is None:
             continue
         fit, reason = rule(artifact, maker, version)
+        if maker.library == "scikit-learn" and fit is Fit.RISKY:
+            fit, reason = _estimators(artifact, maker, version, beside) or (fit, reason)
         yield Comparison(
             fit=fit, library=maker.library, made=maker.version or artifact.format, locked=str(version), rule=reason
         )
@@ -106,6 +114,16 @@ def _sklearn(artifact: Artifact, maker: Maker, locked: Version) -> tuple[Fit, st
             "scikit-learn loads no models of a newer version: attributes and classes are missing",
         )
     return Fit.RISKY, "scikit-learn does not support models of another version (InconsistentVersionWarning)"
+
+
+def _estimators(artifact: Artifact, maker: Maker, locked: Version, beside: frozenset[str]) -> tuple[Fit, str] | None:
+    """Return what is known of the very estimators of a model, which a later version is to use."""
+    made = _version(maker.version)
+    found = find_change(artifact, _minor(made), _minor(locked), beside) if made is not None else None
+    if found is None:
+        return None
+    reason, is_sure = found
+    return Fit.IMPOSSIBLE if is_sure else Fit.RISKY, reason
 
 
 def _numpy(artifact: Artifact, maker: Maker, locked: Version) -> tuple[Fit, str]:

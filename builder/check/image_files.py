@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import posixpath
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from posixpath import basename, dirname, normpath
@@ -14,31 +15,44 @@ from builder.plan import places
 
 MODEL_DIR = f"/{places.MODEL_FILES}"
 CODE_DIR = f"/{places.CODE}"
-_OURS = (MODEL_DIR, CODE_DIR)
+_TOP = f"/{places.MODEL}"
+_PACKAGES = f"/{places.PACKAGES}"
+_OTHERS = tuple(f"/{path}" for path in (places.BUNDLE_JSON, places.BUNDLE_LOCK, places.REQUIREMENTS_LOCK))
+"""Files that every image has beside the author's."""
 _SHOWN = 4
 
 
 class ImageFiles:
-    """The author's files in the image: under the model directory and under the code, nowhere else."""
+    """What is below /opt/model: the author's files under the model directory and the code, and a few of ours."""
 
     def __init__(self, bundle: Bundle, inventory: Inventory) -> None:
         parent = bundle.model.path.removesuffix(bundle.model.basename)
         self.origins: dict[str, str] = {f"{CODE_DIR}/{file.path}": file.path for file in inventory.code}
         self.origins |= {f"{MODEL_DIR}/{file.path.removeprefix(parent)}": file.path for file in inventory.model}
-        self._folders = {MODEL_DIR, CODE_DIR, "/opt/model"}
-        for path in self.origins:
+        self._folders = {MODEL_DIR, CODE_DIR, _PACKAGES, _TOP}
+        for path in (*self.origins, *_OTHERS):
             while (path := dirname(path)) not in self._folders:
                 self._folders.add(path)
         self._root = bundle.root
         self._model_parent = parent
 
     def covers(self, path: str) -> bool:
-        """Tell whether everything that is at a path is known: it is inside the model directory or the code."""
-        return any(path == folder or path.startswith(f"{folder}/") for folder in _OURS)
+        """Tell whether everything that is at a path is known: it is below /opt/model, and not a package's."""
+        return _is_below(path, _TOP) and not _is_below(path, _PACKAGES)
+
+    def is_author(self, path: str) -> bool:
+        """Tell whether a path is where the author's files are: in the model directory or the code."""
+        return _is_below(path, MODEL_DIR) or _is_below(path, CODE_DIR)
+
+    def covers_pattern(self, pattern: str) -> bool:
+        """Tell whether everything that a glob pattern could find is known."""
+        fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition("/")[0]
+        may_enter_packages = fixed == _TOP and "/" in pattern.removeprefix(f"{_TOP}/")
+        return self.covers(fixed) and not may_enter_packages
 
     def is_file(self, path: str) -> bool:
         """Tell whether a file is at a path."""
-        return path in self.origins
+        return path in self.origins or path in _OTHERS
 
     def is_folder(self, path: str) -> bool:
         """Tell whether a folder is at a path."""
@@ -52,12 +66,12 @@ class ImageFiles:
 
     def names_in(self, folder: str) -> list[str]:
         """Return the names in a folder, sorted."""
-        everything = (*self.origins, *self._folders)
+        everything = (*self.origins, *_OTHERS, *self._folders)
         return sorted({basename(path) for path in everything if dirname(path) == folder and path != folder})
 
     def match(self, pattern: str, *, recursive: bool) -> list[str]:
         """Return the paths a glob pattern finds, sorted; ``**`` reaches into folders when ``recursive``."""
-        everything = sorted((*self.origins, *self._folders))
+        everything = sorted((*self.origins, *_OTHERS, *self._folders))
         wanted = pattern.strip("/").split("/")
         return [path for path in everything if _matches(path.strip("/").split("/"), wanted, recursive=recursive)]
 
@@ -101,6 +115,10 @@ class ImageFiles:
         names = self.names_in(folder)
         shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
         return f"{folder} holds {shown or 'nothing'}"
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
 
 
 def _is_inside(root: Path, relative: str) -> bool:

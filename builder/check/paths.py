@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from posixpath import basename, dirname, normpath, relpath
 
 from builder.check.finding import Finding, Level, Place, Rule
@@ -69,6 +70,7 @@ _AUTHORS = (
 _OPEN_TO_ALL = ("/tmp", "/dev", "/proc", "/var/tmp", "/run/user")  # noqa: S108
 _MOUNTED = ("/mnt", "/data", "/srv", "/run", "/var", "/etc", "/opt/ml")
 """What a platform may mount, to read or to write: nothing is known of it."""
+_READS = frozenset({Use.READ, Use.READ_ANY, Use.READ_FOLDER, Use.DEMAND})
 _LOOKS_LIKE_NAME = re.compile(r"(?!\.{1,2}/)[\w.-]+(?:/[\w.-]+)?\Z")
 
 
@@ -80,12 +82,22 @@ def find_paths(subject: Subject) -> Iterator[Finding]:
 def judge_paths(walked: Walked) -> Iterator[Finding]:
     """Yield the findings of a walk, one for each place and path."""
     told: set[tuple[str, int, str]] = set()
+    written: set[str] = set()
     for use in walked.path_uses:
+        if use.use is Use.WRITE and not use.is_guarded:
+            written |= _paths_of(use)
+        elif use.use in _READS and written & _paths_of(use):
+            continue  # what is wrong is that it is written there
         for finding in _judge(use, walked):
             key = (use.module, use.line, finding.message)
             if key not in told:
                 told.add(key)
-                yield finding
+                yield replace(finding, message=finding.message + use.called_from)
+
+
+def _paths_of(use: PathUse) -> set[str]:
+    texts = (text_of(option) for option in options_of(use.value))
+    return {absolute(text, use.folder or CODE_DIR) for text in texts if text}
 
 
 def _judge(use: PathUse, walked: Walked) -> Iterator[Finding]:
@@ -171,7 +183,7 @@ def _write(use: PathUse, path: str, files: ImageFiles) -> Finding | None:
 
 def _glob(use: PathUse, path: str, files: ImageFiles) -> Finding | None:
     fixed = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0]
-    if not files.covers(fixed) or use.is_guarded or files.match(path, recursive=True):
+    if not files.covers_pattern(path) or use.is_guarded or files.match(path, recursive=True):
         return None
     remedy = f"correct the pattern: {files.describe(fixed)}"
     return _finding(EMPTY_GLOB, use, f"{use.call} looks for {path}, which matches no file of the image", remedy)
@@ -195,10 +207,16 @@ def _read(use: PathUse, path: str, text: str, walked: Walked) -> Finding | None:
         return _missing(use, path, f"write {_expression(close, walked)}: that is where it stands in the image")
     beside = files.in_bundle(path) or (None if text.startswith("/") else files.find_in_bundle(normpath(text)))
     if beside is not None:
-        message = f"{use.call} opens {path}; {beside} is in the bundle, but does not enter the image"
+        message = f"{_deed(use)} {path}; {beside} is in the bundle, but does not enter the image"
         return _finding(FILE_LEFT_OUT, use, message, _how_to_add(beside, path))
     if close is not None:
         return _missing(use, path, f"write {_expression(close, walked)}; {files.describe(dirname(path))}")
+    if not files.is_author(path):
+        remedy = (
+            f"the image holds the model below {MODEL_DIR} and the code below {CODE_DIR}: "
+            f"add {basename(path)} to scoring.sources, and open it relative to __file__"
+        )
+        return _missing(use, path, remedy)
     return _missing(use, path, f"{files.describe(dirname(path))}: put {basename(path)} there, or correct the name")
 
 
@@ -212,7 +230,11 @@ def _how_to_add(beside: str, path: str) -> str:
 
 
 def _missing(use: PathUse, path: str, remedy: str) -> Finding:
-    return _finding(MISSING_FILE, use, f"{use.call} opens {path}, which is not in the image", remedy)
+    return _finding(MISSING_FILE, use, f"{_deed(use)} {path}, which is not in the image", remedy)
+
+
+def _deed(use: PathUse) -> str:
+    return "the code raises without" if use.use is Use.DEMAND else f"{use.call} opens"
 
 
 def _expression(path: str, walked: Walked) -> str:

@@ -196,6 +196,8 @@ def read_safetensors(buffer: bytes | mmap) -> Artifact:
     )
 
 
+_LAMBDA = "__lambda__"
+"""The class Keras gives a Python function, by value."""
 _HDF5_VERSION = re.compile(rb"keras_version.{0,200}?(\d+\.\d+\.\d+[\w.-]*)", re.DOTALL)
 
 
@@ -203,6 +205,7 @@ def read_hdf5(buffer: bytes | mmap) -> Artifact:
     """Read which Keras wrote an HDF5 file, from the bytes of its attributes."""
     found = _HDF5_VERSION.search(buffer)
     if found is None:
-        return Artifact(format="HDF5", needs=("h5py|keras|tensorflow",))
+        return Artifact(format="HDF5")  # what reads it, only the code that does can tell
     maker = Maker(library="keras", version=found[1].decode("ascii", "replace"), evidence="the attribute keras_version")
-    return Artifact(format="Keras HDF5", makers=(maker,), needs=("keras|tensorflow",))
+    classes = frozenset({_LAMBDA} if buffer.find(b'"%s"' % _LAMBDA.encode()) >= 0 else ())
+    return Artifact(format="Keras HDF5", makers=(maker,), needs=("keras|tensorflow",), classes=classes)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from builder.check.artifacts.catboost import read_catboost
+from builder.check.artifacts.fitted import fitted_estimators
 from builder.check.artifacts.lightgbm import is_lightgbm, read_lightgbm
 from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, UnreadableError
 from builder.check.artifacts.xgboost import is_xgboost, read_xgboost
@@ -32,6 +33,8 @@ def read_pickled(form: str, reading: PickleReading) -> Artifact:
         features=_features(reading.value),
         facts=_facts(reading),
         classes=frozenset(instance.path for instance in instances if instance.path),
+        names=frozenset(str(event) for event in _globals(reading)),
+        fitted=frozenset(fitted_estimators(instances)),
         devices=frozenset(_devices(reading)),
     )
     for instance in instances:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -96,7 +97,9 @@ def _pickled(stream: Stream, head: bytes) -> Artifact | None:
         return None
     if reading.fault is not None and reading.value is None and not reading.events:
         return None
-    return read_pickled(form, reading)
+    artifact = read_pickled(form, reading)
+    is_torch = stream.loader is Loader.OLD_TORCH
+    return replace(artifact, facts={**artifact.facts, "torch-kind": "pickle"}) if is_torch else artifact
 
 
 def _whole(buffer: Buffer) -> bytes:

@@ -58,6 +58,10 @@ class Artifact:
     """What compatibility depends on besides versions, by name (see compatibility)."""
     classes: frozenset[str] = frozenset()
     """Classes the file has objects of."""
+    names: frozenset[str] = frozenset()
+    """What loading it imports, by module and name."""
+    fitted: frozenset[str] = frozenset()
+    """Estimators of scikit-learn that were fitted: ``OneHotEncoder``, ``OneHotEncoder(sparse)``."""
     devices: frozenset[str] = frozenset()
     """Where its tensors were: ``cuda:0``."""
     is_known: bool = True
@@ -75,6 +79,8 @@ class Artifact:
             features=self.features or other.features,
             facts={**other.facts, **self.facts},
             classes=self.classes | other.classes,
+            names=self.names | other.names,
+            fitted=self.fitted | other.fitted,
             devices=self.devices | other.devices,
         )
 

@@ -26,6 +26,8 @@ def to_record(reading: Reading) -> dict[str, Any] | None:
         },
         "facts": dict(artifact.facts),
         "classes": sorted(artifact.classes),
+        "names": sorted(artifact.names),
+        "fitted": sorted(artifact.fitted),
         "devices": sorted(artifact.devices),
         "is_known": artifact.is_known,
     }
@@ -55,6 +57,8 @@ def from_record(record: dict[str, Any]) -> Reading:
             ),
             facts=record["facts"],
             classes=frozenset(record["classes"]),
+            names=frozenset(record["names"]),
+            fitted=frozenset(record["fitted"]),
             devices=frozenset(record["devices"]),
             is_known=record["is_known"],
         )

@@ -49,7 +49,7 @@ class Calls(Methods):
             if word.arg is None:
                 self.evaluate(word.value, frame)
                 is_whole = False
-        site = CallSite(arguments=arguments, keywords=keywords, node=node, module=frame.module)
+        site = CallSite(arguments=arguments, keywords=keywords, node=node, module=frame.module, is_whole=is_whole)
         options = tuple(options_of(function))
         with self.state.hedge(when=len(options) > 1):
             answer = join_values(self._called(option, site, is_whole=is_whole) for option in options)
@@ -61,7 +61,7 @@ class Calls(Methods):
     def _called(self, function: Value, site: CallSite, *, is_whole: bool) -> Value:
         match function:
             case Function() | Class():
-                return self.call_value(function, site.arguments, site.keywords, site.node) if is_whole else UNKNOWN
+                return self._call_own(function, site) if is_whole else UNKNOWN
             case Library(name=name):
                 return self.call_library(name, site)
             case Method(receiver=receiver, name=name):
@@ -70,10 +70,14 @@ class Calls(Methods):
                 made = function.kind.find("__call__")
                 if isinstance(made, Function):
                     bound = Function(made.node, made.module, function, made.around)
-                    return self.call_value(bound, site.arguments, site.keywords, site.node)
+                    return self._call_own(bound, site)
                 return UNKNOWN
             case _:
                 return UNKNOWN
+
+    def _call_own(self, function: Function | Class, site: CallSite) -> Value:
+        with self.state.called_from(site.node, site.module):
+            return self.call_value(function, site.arguments, site.keywords, site.node)
 
     def _arguments(self, node: ast.Call, frame: Frame) -> tuple[list[Value], bool]:
         values: list[Value] = []

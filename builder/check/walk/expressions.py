@@ -34,7 +34,12 @@ from builder.check.walk.values import (
     truth,
 )
 
-_CONSTANTS = {"os.sep": "/", "os.curdir": ".", "os.pardir": "..", "os.name": "posix", "sys.platform": "linux"}
+_CONSTANTS = {
+    **{f"{module}.{name}": text for module in ("os", "os.path") for name, text in (("sep", "/"), ("curdir", "."))},
+    **dict.fromkeys(("os.pardir", "os.path.pardir"), ".."),
+    "os.name": "posix",
+    "sys.platform": "linux",
+}
 
 
 class Expressions(Items):
@@ -125,6 +130,8 @@ class Expressions(Items):
                 return found if found is not None else UNKNOWN
             case RequestFrame():
                 return Method(value, name)
+            case Constant() if name == "value":
+                return value  # no constant has a value but a member of an enumeration, which stands for it here
             case Constant() | Listing() | Table() | Product() | RequestData() | RequestText():
                 return Method(value, name)
             case _:
@@ -209,5 +216,6 @@ class Expressions(Items):
         answer = truth(self.evaluate(test, frame))
         if answer is not None:
             return self.evaluate(body if answer else orelse, frame)
+        self.note_asked(test, frame)
         with self.state.doubt():
             return join_values([self.evaluate(body, frame), self.evaluate(orelse, frame)])

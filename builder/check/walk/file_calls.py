@@ -16,7 +16,9 @@ class Use(StrEnum):
     READ_FOLDER = "read folder"
     """Lists a folder that must be there."""
     NAME_OR_PATH = "name or path"
-    """Takes a name of a hub, or a path: judged only when it cannot be a name."""
+    """Takes a name of a hub or a system, or a path: judged only when it cannot be a name."""
+    DEMAND = "demand"
+    """Raises unless a file or a folder is there."""
     WRITE = "write"
     GLOB = "glob"
     SEARCH = "search"
@@ -85,7 +87,28 @@ FUNCTIONS: dict[str, tuple[FileCall, ...]] = {
     **_reads("mlflow.pyfunc.load_model", "mlflow.sklearn.load_model", use=Use.READ_ANY, keyword="model_uri"),
     **_reads("mlflow.xgboost.load_model", "mlflow.lightgbm.load_model", use=Use.READ_ANY, keyword="model_uri"),
     **_reads("mlflow.pytorch.load_model", "mlflow.tensorflow.load_model", use=Use.READ_ANY, keyword="model_uri"),
-    **_reads("spacy.load", "sentence_transformers.SentenceTransformer", "transformers.pipeline", use=Use.NAME_OR_PATH),
+    **_reads("spacy.load", use=Use.NAME_OR_PATH, keyword="name"),
+    **_reads("sentence_transformers.SentenceTransformer", use=Use.NAME_OR_PATH, keyword="model_name_or_path"),
+    "transformers.pipeline": (
+        FileCall(use=Use.NAME_OR_PATH, position=1, keyword="model"),
+        *(
+            FileCall(use=Use.NAME_OR_PATH, position=None, keyword=name)
+            for name in ("config", "tokenizer", "feature_extractor", "image_processor", "processor")
+        ),
+    ),
+    **_reads("PIL.ImageFont.truetype", use=Use.NAME_OR_PATH, keyword="font"),
+    **_reads("cv2.CascadeClassifier", "cv2.dnn.readNetFromTorch", keyword="filename"),
+    **_reads("cv2.dnn.readNetFromONNX", keyword="onnxFile"),
+    **_reads("cv2.dnn.readNetFromTFLite", keyword="model"),
+    **{
+        f"cv2.dnn.{name}": (FileCall(use=Use.READ, keyword=first), FileCall(use=Use.READ, position=1, keyword=second))
+        for name, first, second in (
+            ("readNet", "model", "config"),
+            ("readNetFromCaffe", "prototxt", "caffeModel"),
+            ("readNetFromDarknet", "cfgFile", "darknetModel"),
+            ("readNetFromTensorflow", "model", "config"),
+        )
+    },
     **_reads("fasttext.FastText.load_model", "llama_cpp.Llama", keyword="model_path"),
     **_reads("codecs.open", "sqlite3.connect", "linecache.getlines", "runpy.run_path"),
     **_reads("os.listdir", "os.scandir", use=Use.READ_FOLDER, keyword="path"),
@@ -111,6 +134,10 @@ FUNCTIONS: dict[str, tuple[FileCall, ...]] = {
     "shutil.copytree": (FileCall(use=Use.READ_ANY, keyword="src"), FileCall(use=Use.WRITE, position=1, keyword="dst")),
     "shutil.move": (FileCall(use=Use.WRITE, keyword="src"), FileCall(use=Use.WRITE, position=1, keyword="dst")),
     "urllib.request.urlretrieve": (FileCall(use=Use.WRITE, position=1, keyword="filename"),),
+    "gdown.download": (FileCall(use=Use.WRITE, position=1, keyword="output"),),
+    "wget.download": (FileCall(use=Use.WRITE, position=1, keyword="out"),),
+    "huggingface_hub.hf_hub_download": (FileCall(use=Use.WRITE, position=None, keyword="local_dir"),),
+    "huggingface_hub.snapshot_download": (FileCall(use=Use.WRITE, position=None, keyword="local_dir"),),
     "logging.FileHandler": (FileCall(use=Use.WRITE, keyword="filename"),),
     "logging.handlers.RotatingFileHandler": (FileCall(use=Use.WRITE, keyword="filename"),),
     "logging.handlers.TimedRotatingFileHandler": (FileCall(use=Use.WRITE, keyword="filename"),),
@@ -143,8 +170,22 @@ METHODS: dict[str, tuple[FileCall, ...]] = {
     "save_model": (FileCall(use=Use.WRITE, keyword="fname"),),
     "save_pretrained": (FileCall(use=Use.WRITE, keyword="save_directory"),),
     "Load": (FileCall(use=Use.READ, keyword="filename"),),
+    "download_file": (FileCall(use=Use.WRITE, position=2, keyword="Filename"),),
+    "download_to_filename": (FileCall(use=Use.WRITE, keyword="filename"),),
 }
 """Methods of what libraries make, and of what is not known, by name."""
+
+RESOURCES = frozenset(
+    {
+        "pkgutil.get_data",
+        *(
+            f"{module}.{name}"
+            for module in ("importlib.resources", "importlib_resources")
+            for name in ("open_binary", "open_text", "path", "read_binary", "read_text")
+        ),
+    }
+)
+"""Functions that open a file of a package: the package, then the file's name in its folder."""
 
 PATH_METHODS: dict[str, Use] = {
     "read_text": Use.READ,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from posixpath import join
+from posixpath import dirname, join
 
 from builder.check.image_files import CODE_DIR
 from builder.check.walk import library_calls, request_values
 from builder.check.walk.expressions import Expressions
-from builder.check.walk.file_calls import FUNCTIONS, METHODS, OPENERS, FileCall, Use, use_of_mode
+from builder.check.walk.file_calls import FUNCTIONS, METHODS, OPENERS, RESOURCES, FileCall, Use, use_of_mode
 from builder.check.walk.state import CallSite
 from builder.check.walk.values import (
     NONE,
     UNKNOWN,
     Constant,
     Listing,
+    Module,
     PathObject,
     Product,
     RequestData,
@@ -40,6 +41,8 @@ EXISTENCE = {
 _READ_FILES = ("xgboost.", "lightgbm.", "catboost.", "sentencepiece.", "fasttext.")
 """Libraries whose ``load_model`` takes a file; that of anything else may take a name."""
 _CAUTIOUS = {Use.READ: Use.NAME_OR_PATH}
+_RESOURCE_FOLDERS = frozenset({"importlib.resources.files", "importlib_resources.files"})
+_RESOURCE_FILES = frozenset({"importlib.resources.as_file", "importlib_resources.as_file"})
 _SAME = frozenset({"builtins.list", "builtins.tuple", "copy.deepcopy", "copy.copy", "builtins.dict", "builtins.iter"})
 
 
@@ -57,6 +60,15 @@ class Libraries(Expressions):
             return self.exists(arguments[0], EXISTENCE[name])
         if name in OPENERS:
             return self._open(name, site)
+        if name in RESOURCES and len(arguments) > 1:
+            return self._resource(name, site)
+        if name in _RESOURCE_FOLDERS and arguments:
+            folder = self._package_folder(arguments[0])
+            return UNKNOWN if folder is None else PathObject(folder)
+        if name in _RESOURCE_FILES and arguments:
+            return arguments[0]
+        if arguments and _has_default(name, site):
+            state.forgive_empty(arguments[0])
         if name in {"glob.glob", "glob.iglob"} and arguments:
             return self.glob(arguments[0], site, call=name)
         if name == "os.chdir" and arguments:
@@ -129,15 +141,14 @@ class Libraries(Expressions):
         if text is None or self.state.folder is None or "root_dir" in keywords:
             return UNKNOWN
         place = library_calls.absolute(text, self.state.folder)
-        fixed = place.partition("*")[0].partition("?")[0].partition("[")[0].rpartition("/")[0]
-        if not self.state.files.covers(fixed):
+        if not self.state.files.covers_pattern(place):
             return UNKNOWN
-        self.state.note_path(Use.GLOB, pattern, site.node, call, site.module)
+        noted = self.state.note_path(Use.GLOB, pattern, site.node, call, site.module)
         wanted = keywords.get("recursive")
         is_recursive = recursive or (isinstance(wanted, Constant) and bool(wanted.value))
         found = self.state.files.match(place, recursive=is_recursive)
         made = [PathObject(path) if isinstance(pattern, PathObject) else Constant(path) for path in found]
-        return Listing(list(made)) if made else UNKNOWN
+        return Listing(list(made)) if made else self.state.note_empty_glob(noted)
 
     def names_in(self, folder: Value) -> Value:
         """Return the names in a folder of the image."""
@@ -148,6 +159,28 @@ class Libraries(Expressions):
         if not self.state.files.is_folder(place) or not self.state.files.covers(place):
             return UNKNOWN
         return Listing([Constant(name) for name in self.state.files.names_in(place)])
+
+    def _resource(self, name: str, site: CallSite) -> Value:
+        """Note a file of a package, which is told by the package and the file's name."""
+        folder, text = self._package_folder(site.arguments[0]), text_of(site.arguments[1])
+        if folder is None or text is None:
+            return UNKNOWN
+        path = PathObject(join(folder, text))
+        if name.endswith(".path"):
+            return path
+        self.state.note_path(Use.READ, path, site.node, name, site.module)
+        return UNKNOWN
+
+    def _package_folder(self, package: Value) -> str | None:
+        """Return the folder of a package of the bundle, given as a module or by its name; None for any other."""
+        name = package.name if isinstance(package, Module) else text_of(package)
+        if not name or name.startswith("."):
+            return None
+        module = self.import_module(name)
+        if module is not None and module.path:
+            return join(CODE_DIR, dirname(module.path)).rstrip("/")
+        stems = (join(CODE_DIR, root, name.replace(".", "/")) for root in self.state.roots)
+        return next((stem for stem in stems if self.state.files.is_folder(stem)), None)
 
     def _extend_search(self, folder: Value) -> None:
         text = text_of(folder)
@@ -164,7 +197,15 @@ class Libraries(Expressions):
             if value is None and each.position is not None and each.position < len(site.arguments):
                 value = site.arguments[each.position]
             if value is not None:
-                self.state.note_path(each.use, value, site.node, name, site.module)
+                options = site.keywords if site.is_whole else None
+                self.state.note_path(each.use, value, site.node, name, site.module, options=options)
+
+
+def _has_default(name: str, site: CallSite) -> bool:
+    """Tell whether a call takes an item of its first argument, or a default when there is none."""
+    if name == "builtins.next":
+        return len(site.arguments) > 1
+    return name in {"builtins.max", "builtins.min"} and "default" in site.keywords
 
 
 def method_calls(name: str, library: str) -> tuple[FileCall, ...]:

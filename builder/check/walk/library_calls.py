@@ -142,6 +142,8 @@ def _listing(name: str, arguments: Sequence[Value]) -> Value:
     if not arguments:
         return Listing([]) if name != "builtins.next" else UNKNOWN
     source = arguments[0]
+    if isinstance(source, Listing) and source.items is None and name in _COPIES:
+        return source
     if not isinstance(source, Listing) or source.items is None:
         return UNKNOWN
     items = list(source.items)
@@ -165,6 +167,7 @@ def _listing(name: str, arguments: Sequence[Value]) -> Value:
             return UNKNOWN
 
 
+_COPIES = frozenset({"builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted", "builtins.iter"})
 _SEQUENCES = frozenset(
     f"builtins.{name}"
     for name in ("list", "tuple", "set", "frozenset", "sorted", "reversed", "next", "iter", "len", "enumerate")

@@ -56,6 +56,12 @@ class Names(ABC):
             return frame.module.names[name]
         return Library(f"builtins.{name}") if name in _BUILTINS else UNKNOWN
 
+    def note_asked(self, test: ast.expr, frame: Frame) -> None:
+        """Note that code asks about the names of a condition, and goes on whatever the answer is."""
+        for inner in ast.walk(test):
+            if isinstance(inner, ast.Name):
+                self.state.forgive_empty(self.look_up(inner.id, frame))
+
     def items_of(self, value: Value) -> tuple[bool, Iterator[Value]]:
         """Return what a loop goes over, and whether these are all: one item stands for many."""
         match value:

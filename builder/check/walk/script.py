@@ -147,7 +147,12 @@ class Walk(Statements):
     def _load(self, name: str, path: str) -> Module:
         module = Module(name, path)
         self.state.modules[name] = module
-        module.names |= {"__file__": Constant(f"{CODE_DIR}/{path}"), "__name__": Constant(name)}
+        package = name if path.endswith("/__init__.py") else name.rpartition(".")[0]
+        module.names |= {
+            "__file__": Constant(f"{CODE_DIR}/{path}"),
+            "__name__": Constant(name),
+            "__package__": Constant(package),
+        }
         tree = self._parse(path)
         if tree is not None:
             frame = Frame(module=module, names=module.names)

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from builder.check.image_files import CODE_DIR, MODEL_DIR, ImageFiles
 from builder.check.schema_parts import FoundKey, Presence
 from builder.check.walk.file_calls import Use
-from builder.check.walk.values import Module, Value
+from builder.check.walk.values import Listing, Module, Value, options_of
 
 MOST_STEPS = 25_000
 """Expressions looked at in one walk; what lies beyond is not judged."""
 DEEPEST = 24
 """Calls within calls that are followed."""
+_MOST_CALLERS = 3
 
 
 class WalkEnded(Exception):  # noqa: N818 - it is no error: the code is longer than anyone's scoring script
@@ -39,6 +40,16 @@ class PathUse:
     """False below a condition that cannot be told."""
     is_guarded: bool
     """True inside a ``try`` that goes on when the file is missing."""
+    callers: tuple[tuple[str, int], ...] = ()
+    """Where the function around was called with arguments, and the one around that; innermost first."""
+    options: Mapping[str, Value] | None = field(default=None, compare=False)
+    """What the call was given by name; None when that cannot be told."""
+
+    @property
+    def called_from(self) -> str:
+        """The calls that gave the function around what it uses, to end a message; empty when there are none."""
+        places = [f"{path}:{line}" for path, line in dict.fromkeys(self.callers)][:_MOST_CALLERS]
+        return f" (called from {', from '.join(places)})" if places else ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +112,8 @@ class CallSite:
     keywords: dict[str, Value]
     node: ast.Call
     module: Module
+    is_whole: bool = True
+    """False when more may be given, by ``*`` or ``**``."""
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
@@ -122,6 +135,10 @@ class State:
     modules: dict[str, Module] = field(default_factory=dict)
     trees: dict[str, ast.Module | None] = field(default_factory=dict)
     calls: list[ast.AST] = field(default_factory=list)
+    callers: tuple[tuple[str, int], ...] = ()
+    """Where the function that is being walked was called, and so on, innermost first; up to one without arguments."""
+    empty_globs: dict[Listing, PathUse] = field(default_factory=dict)
+    """What patterns that match nothing gave."""
     steps: int = 0
     doubts: int = 0
     """How many conditions around could not be told."""
@@ -142,23 +159,48 @@ class State:
         if self.steps > MOST_STEPS:
             raise WalkEnded
 
-    def note_path(self, use: Use, value: Value, node: ast.expr, call: str, module: Module) -> None:
+    def note_path(
+        self,
+        use: Use,
+        value: Value,
+        node: ast.expr,
+        call: str,
+        module: Module,
+        *,
+        options: Mapping[str, Value] | None = None,
+    ) -> PathUse | None:
         """Note the use of a path."""
         if self.silences:
-            return
-        self.path_uses.append(
-            PathUse(
-                use=use,
-                value=value,
-                call=call,
-                module=module.path,
-                line=node.lineno,
-                column=node.col_offset + 1,
-                folder=self.folder,
-                is_certain=not self.doubts,
-                is_guarded=bool(self.guards),
-            )
+            return None
+        noted = PathUse(
+            use=use,
+            value=value,
+            call=call,
+            module=module.path,
+            line=node.lineno,
+            column=node.col_offset + 1,
+            folder=self.folder,
+            is_certain=not self.doubts,
+            is_guarded=bool(self.guards),
+            callers=self.callers,
+            options=options,
         )
+        self.path_uses.append(noted)
+        return noted
+
+    def note_empty_glob(self, use: PathUse | None) -> Value:
+        """Return what stands for the result of a glob that finds nothing, which code may yet ask about."""
+        result = Listing(None)
+        if use is not None:
+            self.empty_globs[result] = use
+        return result
+
+    def forgive_empty(self, value: Value) -> None:
+        """Forget a glob that finds nothing: the code asks whether it did, and goes on either way."""
+        for option in options_of(value):
+            use = self.empty_globs.pop(option, None) if isinstance(option, Listing) else None
+            if use is not None:
+                self.path_uses = [other for other in self.path_uses if other != use]
 
     def note_key(
         self, key: str, found: FoundKey, node: ast.expr, module: Module, *, is_get: bool, is_certain: bool
@@ -179,6 +221,16 @@ class State:
                 column=node.col_offset + 1,
             )
         )
+
+    @contextmanager
+    def called_from(self, node: ast.Call, module: Module) -> Iterator[None]:
+        """Walk a function of the bundle that is called here."""
+        before = self.callers
+        self.callers = ((module.path, node.lineno), *before) if node.args or node.keywords else ()
+        try:
+            yield
+        finally:
+            self.callers = before
 
     @contextmanager
     def doubt(self) -> Iterator[None]:

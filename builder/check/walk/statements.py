@@ -105,6 +105,8 @@ class Statements(Calls):
             if body and isinstance(body[-1], ast.Raise):
                 self._note_demand(node.test, frame)
             return self.walk_body(body, frame)
+        if not any(body and isinstance(body[-1], ast.Raise) for body in (node.body, node.orelse)):
+            self.note_asked(node.test, frame)
         return self._walk_branches([node.body, node.orelse], frame)
 
     def _walk_branches(self, bodies: list[list[ast.stmt]], frame: Frame) -> bool:
@@ -225,7 +227,7 @@ class Statements(Calls):
                 path = self.evaluate(inner.func.value, frame)
             else:
                 continue
-            self.state.note_path(Use.READ_ANY, path, inner, kind, frame.module)
+            self.state.note_path(Use.DEMAND, path, inner, kind, frame.module)
 
 
 def _goes_on(handler: ast.ExceptHandler, faults: frozenset[str]) -> bool:

@@ -32,6 +32,7 @@ def described(path: Path) -> dict[str, object]:
         "count": artifact.features.count if artifact.features else None,
         "facts": dict(sorted(artifact.facts.items())),
         "devices": sorted(artifact.devices),
+        "fitted": sorted(artifact.fitted),
     }
 
 
@@ -211,3 +212,13 @@ def test_what_is_none_of_the_formats_is_unknown() -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_pickles_are_read_like_any_other(name: str) -> None:
     read_bytes(HOSTILE[name], "m.pkl")
+
+
+HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(64)
+
+
+def test_hdf5_is_only_keras_s_when_keras_says_so() -> None:
+    tables = read_bytes(HDF5 + b"PYTABLES_FORMAT_VERSION" + bytes(64), "frame.h5").artifact
+    assert (tables.format, tables.needs, tables.makers) == ("HDF5", (), ())
+    keras = read_bytes(HDF5 + b"keras_version" + bytes(8) + b"2.15.0" + bytes(8), "m.h5").artifact
+    assert (keras.format, keras.needs, keras.version_of("keras")) == ("Keras HDF5", ("keras|tensorflow",), "2.15.0")

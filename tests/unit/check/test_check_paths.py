@@ -21,6 +21,7 @@ FILES = {
     "settings.json": "{}",
     "vocab.txt": "a",
     "src/words.txt": "b",
+    "src/__init__.py": "",
     "left/out.csv": "c",
     "model/encoder.pkl": b"\x80\x04N.",
 }
@@ -122,6 +123,41 @@ GOOD = {
     "a buffer": "import io, pandas as pd\nreturn pd.read_csv(io.StringIO('a,b'))",
     "main is never run": "return 1\nif __name__ == '__main__':\n    open('nowhere.csv')",
     "a folder where folders are read": "import pandas as pd\nreturn pd.read_parquet(model_dir)",
+    "a glob that is asked about": (
+        "import glob\nfound = glob.glob(model_dir + '/*.onnx')\nif not found:\n    print('none')\nreturn found"
+    ),
+    "a glob whose length is asked for": (
+        "from pathlib import Path\nfound = sorted(Path(model_dir).rglob('*.x'))\nif len(found) > 1:\n    print(found)"
+    ),
+    "a glob that is chosen": "import glob\nfound = glob.glob(model_dir + '/*.x')\nreturn found[0] if found else None",
+    "a glob's first with a default": "from pathlib import Path\nreturn next(Path(model_dir).glob('*.x'), None)",
+    "what the image has beside": "import json\nreturn json.load(open('../bundle.json')), open('../lock/bundle.lock')",
+    "listed above": "import os\nreturn os.listdir('..')",
+    "a package's file": "return open('../packages/x/data.json'), open('/opt/model/packages/y')",
+    "packages listed": "import os\nreturn [open('../packages/' + name) for name in os.listdir('../packages')]",
+    "a glob over packages": "import glob\nreturn glob.glob('../**/*.json', recursive=True) + glob.glob('../*/x.y')",
+    "another image's model": "return open('/opt/ml/model/model.bin')",
+    "os.path.sep": "import os\nreturn open(model_dir + os.path.sep + 'churn.joblib')",
+    "above and down": "import os\nreturn open(os.path.join(os.path.dirname(__file__), '..', 'model', 'churn.joblib'))",
+    "parents": "from pathlib import Path\nreturn open(Path(__file__).resolve().parents[1] / 'model' / 'churn.joblib')",
+    "a member of an enumeration": (
+        "import enum\nclass F(enum.Enum):\n    M = 'churn.joblib'\nreturn open(f'{model_dir}/{F.M.value}')"
+    ),
+    "a package's resource": (
+        "import importlib.resources as ir, pkgutil, src\npkgutil.get_data('src', 'words.txt')\n"
+        "with ir.as_file(ir.files(src) / 'words.txt') as p:\n    open(p)\nreturn ir.read_text('src', 'words.txt')"
+    ),
+    "another package's resource": (
+        "import importlib.resources as ir, pkgutil\npkgutil.get_data('certifi', 'x.pem')\n"
+        "return ir.files('certifi').joinpath('x.pem').read_text()"
+    ),
+    "a task of a pipeline": "from transformers import pipeline\nreturn pipeline('text-classification', 'org/model')",
+    "a font of the system": "from PIL import ImageFont\nreturn ImageFont.truetype('DejaVuSans.ttf', 12)",
+    "a cascade of the library": "import cv2\nreturn cv2.CascadeClassifier(cv2.data.haarcascades + 'face.xml')",
+    "downloaded to tmp": (
+        "import boto3\nboto3.client('s3').download_file('b', 'k', '/tmp/x.bin')\n"
+        "boto3.resource('s3').Bucket('b').download_file('k', '/tmp/x.bin')\nreturn open('/tmp/x.bin')"
+    ),
     "a check of the stage": "import os\nif os.environ['STAGE'] == 'dev':\n    return open('/home/me/x')",
 }
 
@@ -188,6 +224,56 @@ BAD = {
     "made": ("import os\nos.makedirs('cache', exist_ok=True)", "KILN404 error"),
     "dumped": ("import joblib\njoblib.dump(1, model_dir + '/again.joblib')", "KILN404 error"),
     "appended": ("from pathlib import Path\nPath('log.txt').open('a')", "KILN404 error"),
+    "a folder above": ("import joblib\nreturn joblib.load('../models/d.pkl')", "KILN401 error"),
+    "a parent's folder": (
+        "from pathlib import Path\nreturn (Path(__file__).resolve().parents[1] / 'models' / 'd.pkl').read_bytes()",
+        "KILN401 error",
+    ),
+    "an absolute path above": ("return open('/opt/model/churn.joblib')", "KILN401 error"),
+    "os.path.sep": ("import os\nreturn open(model_dir + os.path.sep + 'e.pkl')", "KILN401 error"),
+    "a member of an enumeration": (
+        "import enum\nclass F(enum.Enum):\n    M = 'e.pkl'\nreturn open(f'{model_dir}/{F.M.value}')",
+        "KILN401 error",
+    ),
+    "a resource": (
+        "import importlib.resources as ir\nreturn ir.files('src').joinpath('no.txt').read_text()",
+        "KILN401 error",
+    ),
+    "a resource by name": ("import pkgutil\nreturn pkgutil.get_data('src', 'no.txt')", "KILN401 error"),
+    "a resource's path": (
+        "import importlib.resources as ir\nwith ir.path('src', 'no.txt') as p:\n    return open(p)",
+        "KILN401 error",
+    ),
+    "a pipeline's model": (
+        "from transformers import pipeline\nreturn pipeline('text-classification', model=model_dir + '/cls')",
+        "KILN401 error",
+    ),
+    "a pipeline's tokenizer": (
+        "from transformers import pipeline\nreturn pipeline('x', 'org/model', tokenizer=model_dir + '/tok')",
+        "KILN401 error",
+    ),
+    "a font": ("from PIL import ImageFont\nreturn ImageFont.truetype(model_dir + '/a.ttf', 12)", "KILN401 error"),
+    "a net": ("import cv2\nreturn cv2.dnn.readNetFromONNX(model_dir + '/i.onnx')", "KILN401 error"),
+    "weights of a net": (
+        "import cv2\nreturn cv2.dnn.readNetFromCaffe(model_dir + '/churn.joblib', model_dir + '/w.bin')",
+        "KILN401 error",
+    ),
+    "a cascade": ("import cv2\nreturn cv2.CascadeClassifier(model_dir + '/face.xml')", "KILN401 error"),
+    "downloaded": ("import boto3\nboto3.client('s3').download_file('b', 'k', 'weights.bin')", "KILN404 error"),
+    "downloaded and opened": (
+        "import boto3\np = model_dir + '/w.bin'\nboto3.client('s3').download_file('b', 'k', p)\nreturn open(p)",
+        "KILN404 error",
+    ),
+    "written where it may fail, and opened": (
+        "try:\n    open('w.bin', 'w')\nexcept OSError:\n    pass\nreturn open('w.bin')",
+        "KILN401 error",
+    ),
+    "empty glob above": ("import glob\nreturn glob.glob('../*.pkl')", "KILN405 warning"),
+    "a glob that is demanded": (
+        "import glob\nfound = glob.glob(model_dir + '/*.x')\nif not found:\n    raise ValueError\nreturn found[0]",
+        "KILN405 warning",
+    ),
+    "a glob's first": ("from pathlib import Path\nreturn next(Path(model_dir).glob('*.x'))", "KILN405 warning"),
     "empty glob": ("import glob\nreturn glob.glob(model_dir + '/*.pkl')", "KILN405 warning"),
     "empty path glob": ("from pathlib import Path\nreturn list(Path(model_dir).rglob('*.onnx'))", "KILN405 warning"),
 }
@@ -203,6 +289,38 @@ def test_a_misspelt_model_is_told_with_line_and_name(tmp_path: Path) -> None:
     assert str(finding.place) == "score.py:5:12"
     assert finding.message == "joblib.load opens /opt/model/model/chrun.joblib, which is not in the image"
     assert finding.remedy == 'write os.path.join(model_dir, "churn.joblib"); /opt/model/model holds churn.joblib'
+
+
+def test_a_folder_above_the_code_is_told_with_where_things_are(tmp_path: Path) -> None:
+    (finding,) = check(tmp_path, "import joblib\nreturn joblib.load('../models/churn.joblib')")
+    assert finding.message == "joblib.load opens /opt/model/models/churn.joblib, which is not in the image"
+    assert finding.remedy == 'write os.path.join(model_dir, "churn.joblib"): that is where it stands in the image'
+    (finding,) = check(tmp_path, "import joblib\nreturn joblib.load('../models/d.pkl')")
+    assert finding.remedy.endswith("add d.pkl to scoring.sources, and open it relative to __file__")
+
+
+def test_a_file_that_is_demanded_is_told_as_such(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path\nif (p := Path(model_dir) / 'e.pkl').exists():\n    return open(p)\n"
+        "else:\n    raise FileNotFoundError(p)"
+    )
+    (finding,) = check(tmp_path, code)
+    assert finding.message == "the code raises without /opt/model/model/e.pkl, which is not in the image"
+
+
+def test_a_helper_is_told_with_the_calls_that_gave_it_the_path(tmp_path: Path) -> None:
+    before = (
+        "import os\ndef read(path):\n    return open(path)\n"
+        "def read_all(folder):\n    return [read(os.path.join(folder, name)) for name in ('a.pkl',)]\n"
+        "def words():\n    return open('words')\n"
+    )
+    found = check(tmp_path, "read(model_dir + '/b.pkl')\nread(model_dir + '/b.pkl')\nwords()", before=before)
+    assert [(finding.place.line, finding.message) for finding in found] == [
+        (3, "open opens /opt/model/model/b.pkl, which is not in the image (called from score.py:11)"),
+        (7, "open opens /opt/model/code/words, which is not in the image"),
+    ]
+    (finding,) = check(tmp_path, "return read_all(model_dir)", before=before)
+    assert finding.message.endswith("which is not in the image (called from score.py:5, from score.py:11)")
 
 
 def test_a_model_loaded_relative_to_the_bundle_is_sent_to_the_model_directory(tmp_path: Path) -> None:
