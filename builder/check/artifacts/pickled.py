@@ -9,7 +9,7 @@ from dataclasses import replace
 from builder.check.artifacts.catboost import read_catboost
 from builder.check.artifacts.lightgbm import is_lightgbm, read_lightgbm
 from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, UnreadableError
-from builder.check.artifacts.xgboost import is_xgboost, read_xgboost
+from builder.check.artifacts.xgboost import is_booster, read_xgboost
 from builder.check.pickle_reading import Call, Outside, PickleReading
 from builder.check.pickle_tables import MOVED
 from builder.check.pickle_values import Array, Bytes, Collection, Global, Instance, Mapping, OldText, Value, walk
@@ -95,7 +95,7 @@ def _booster(instance: Instance) -> Artifact | None:
     if instance.path == "xgboost.core.Booster":
         handle = instance.attributes.get("handle")
         content = handle if isinstance(handle, Bytes) else _inner_bytes(handle)
-        if content is not None and is_xgboost(content.content()[:512]):
+        if content is not None and is_booster(content.content()[:512]):
             found = _read(read_xgboost, content.content())
             return None if found is None else replace(found, facts={**found.facts, "xgboost-format": "pickle"})
     if instance.path == "lightgbm.basic.Booster":

@@ -181,6 +181,28 @@ def test_what_is_none_of_the_formats_is_unknown() -> None:
         assert not read_bytes(content, "m.bin").artifact.is_known
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{\n  "version": "1.0",\n  "truncation": null,\n  "model": {"type": "WordPiece"}\n}',
+        b'{"version": 3, "rules": []}',
+        b'{"version": [1, 0, 0], "rules": []}',
+        b'{"learner": {"depth": 3}, "version": [1, 0, 0]}',
+    ],
+)
+def test_json_of_another_tool_is_no_damaged_model(content: bytes) -> None:
+    reading = read_bytes(content, "tokenizer.json")
+    assert (reading.artifact.is_known, reading.problem) == (False, None)
+
+
+def test_an_xgboost_model_is_told_whatever_the_order_of_its_keys() -> None:
+    content = json.loads((FIXTURES / "xgboost-1.7.6.json").read_text())
+    turned = {"version": content["version"], "learner": content["learner"]}
+    for indent in (None, 2):
+        reading = read_bytes(json.dumps(turned, indent=indent).encode(), "m.json")
+        assert (reading.problem, reading.artifact.version_of("xgboost")) == (None, "1.7.6")
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_pickles_are_read_like_any_other(name: str) -> None:
     read_bytes(HOSTILE[name], "m.pkl")
