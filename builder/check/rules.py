@@ -13,6 +13,7 @@ from builder.check import (
     pickles,
     samples,
     secrets,
+    served_models,
     settings,
     weight,
 )
@@ -26,6 +27,7 @@ GROUPS: Groups = (
     (imports.RULES, imports.find_imports),
     (libraries.RULES, libraries.find_libraries),
     (artifact_rules.RULES, artifact_rules.find_artifacts),
+    (served_models.RULES, served_models.find_served),
     (pickles.RULES, pickles.find_pickles),
     (paths.RULES, paths.find_paths),
     (samples.RULES, samples.find_samples),

@@ -108,7 +108,14 @@ def _skops(archive: zipfile.ZipFile) -> Artifact:
         needs=("skops", *sorted(roots & {"sklearn", "numpy", "scipy", "xgboost", "lightgbm", "catboost", "pandas"})),
         features=_skops_features(schema),
         classes=frozenset(classes),
+        outermost=_outermost(schema),
     )
+
+
+def _outermost(schema: Mapping[str, Any]) -> str:
+    """Return the class of the object a skops archive is of; of a pipeline its last step would have to be told."""
+    module, name = str(schema.get("__module__")), str(schema.get("__class__"))
+    return "" if name == "Pipeline" else name if module == "builtins" else f"{module}.{name}"
 
 
 def _skops_features(schema: Mapping[str, Any]) -> ModelFeatures | None:

@@ -33,12 +33,31 @@ def read_pickled(form: str, reading: PickleReading) -> Artifact:
         facts=_facts(reading),
         classes=frozenset(instance.path for instance in instances if instance.path),
         devices=frozenset(_devices(reading)),
+        outermost=describe_outermost(reading.value),
     )
     for instance in instances:
         inner = _booster(instance)
         if inner is not None:
             artifact = artifact.joined(inner)
     return artifact
+
+
+def describe_outermost(value: Value) -> str:
+    """Return the class of what a pickle builds, of a pipeline that of its last step; or the name of a plain type."""
+    for _ in range(_MOST_PARTS):
+        if not isinstance(value, Instance):
+            return next((name for kinds, name in _PLAIN if isinstance(value, kinds)), "")
+        if value.path != "sklearn.pipeline.Pipeline":
+            return value.path
+        steps = value.attributes.get("steps")
+        last = steps[-1] if isinstance(steps, list) and steps else None
+        if not isinstance(last, tuple) or len(last) != 2 or not isinstance(last[1], Instance):
+            return ""
+        value = last[1]
+    return ""
+
+
+_PLAIN: tuple[tuple[type, str], ...] = ((Mapping, "dict"), (list, "list"), (tuple, "tuple"), (Collection, "set"))
 
 
 def _globals(reading: PickleReading) -> Iterator[Global]:

@@ -60,6 +60,8 @@ class Artifact:
     """Classes the file has objects of."""
     devices: frozenset[str] = frozenset()
     """Where its tensors were: ``cuda:0``."""
+    outermost: str = ""
+    """What loading it gives: a class (a pipeline's last step's), or ``dict`` and the like; empty if unknown."""
     is_known: bool = True
 
     def version_of(self, library: str) -> str | None:

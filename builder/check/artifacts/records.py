@@ -27,6 +27,7 @@ def to_record(reading: Reading) -> dict[str, Any] | None:
         "facts": dict(artifact.facts),
         "classes": sorted(artifact.classes),
         "devices": sorted(artifact.devices),
+        "outermost": artifact.outermost,
         "is_known": artifact.is_known,
     }
     try:
@@ -56,6 +57,7 @@ def from_record(record: dict[str, Any]) -> Reading:
             facts=record["facts"],
             classes=frozenset(record["classes"]),
             devices=frozenset(record["devices"]),
+            outermost=record["outermost"],
             is_known=record["is_known"],
         )
     )
