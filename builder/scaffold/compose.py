@@ -94,6 +94,7 @@ def _minor(version: str) -> int:
 def use_artifact(draft: Draft, artifact: Artifact) -> None:
     """Require what the model file needs, and say what is odd about it."""
     require_all(draft, artifact.wanted)
+    draft.modules |= dict.fromkeys(artifact.modules, "which the model's classes come from")
     draft.system_packages |= artifact.system_packages
     for warning in artifact.warnings:
         draft.guess("model", warning)
@@ -123,11 +124,17 @@ def write_adapter(draft: Draft, artifact: Artifact | None, basename: str, *, tru
         features=features,
         has_names=intake is not None and intake.has_names,
         trusted=trusted or (artifact.trusted if artifact else ()),
+        part=artifact.part if artifact else "",
+        method=artifact.method if artifact else "predict",
     )
     draft.files[path] = text.encode()
     draft.script = path
     if kind == "blank":
         draft.blank(path, f"load and predict for {basename}: {shown}; no script can be written without knowing more")
+    elif kind == "object" and artifact:
+        draft.blank(path, f"predict for {basename}: {artifact.obstacle}")
+    elif artifact and artifact.method != "predict":
+        draft.guess("scoring.script", f"answers what {artifact.method} makes of a record: the model has no predict")
     else:
         draft.guess("scoring.script", f"written for {shown}")
     if kind == "skops" and artifact and artifact.untrusted and not trusted:
@@ -137,7 +144,7 @@ def write_adapter(draft: Draft, artifact: Artifact | None, basename: str, *, tru
 
 
 def use_script(draft: Draft, script: str, *, root: Path | None = None) -> Contract | None:
-    """Take a script that is there: its contract, the files it imports, and what they need."""
+    """Take a script that is there: its contract, the files it and the model's classes need, and what those import."""
     origin = root or draft.root
     try:
         content = (origin / script).read_bytes()
@@ -147,8 +154,17 @@ def use_script(draft: Draft, script: str, *, root: Path | None = None) -> Contra
     draft.script = script
     for fault in reading.faults:
         draft.blank(fault.at or script, f"{fault.fact}; want {fault.want}" if fault.want else fault.fact)
-    found = read_imports(origin, script)
-    draft.sources = list(found.sources)
+    draft.sources = use_modules(draft, origin, script)
+    return reading.contract
+
+
+def use_modules(draft: Draft, folder: Path, script: str) -> list[str]:
+    """Return the files of a folder that a script and the model's classes are made of; what those import is required."""
+    found = read_imports(folder, script, also=tuple(draft.modules))
     for distribution, where in found.distributions.items():
         draft.require(distribution, f"imported at {where}; no file says which version", is_guess=True)
-    return reading.contract
+    for module in found.own:
+        draft.modules.pop(module, None)
+    for module, where in found.unknown.items():
+        draft.modules.setdefault(module, f"imported at {where}")
+    return list(found.sources)

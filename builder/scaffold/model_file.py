@@ -8,7 +8,15 @@ from typing import Any
 
 from builder.errors import UsageError
 from builder.scaffold.artifact import SUFFIXES, Artifact, read_artifact
-from builder.scaffold.compose import choose_python, name_of, place, require_all, use_artifact, write_adapter
+from builder.scaffold.compose import (
+    choose_python,
+    name_of,
+    place,
+    require_all,
+    use_artifact,
+    use_modules,
+    write_adapter,
+)
 from builder.scaffold.draft import Draft
 from builder.scaffold.records import add_requests
 from builder.scaffold.requests import first_record
@@ -61,6 +69,8 @@ def serve(
         require_all(draft, artifact.serving)
     if artifact is None or not artifact.is_served:
         write_adapter(draft, artifact, basename, trusted=trusted)
+        found = use_modules(draft, folder, str(draft.script)) if draft.modules else []
+        draft.sources = [place(draft, folder / relative) for relative in found]
     use_freeze(draft, folder)
     drop_brought(draft)
     add_requests(

@@ -1,4 +1,4 @@
-"""Formats that are zip archives: PyTorch, Keras, skops, numpy; and the headers of safetensors and HDF5."""
+"""Formats that are zip archives: PyTorch, Keras, skops, numpy; and the headers of safetensors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from mmap import mmap
 from typing import Any
 
+from builder.check.artifacts.keras import read_features
 from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, TooLargeError, UnreadableError
 from builder.host.zip_errors import ZIP_ERRORS
 
@@ -83,7 +84,13 @@ def _keras(archive: zipfile.ZipFile) -> Artifact:
         evidence="keras_version of metadata.json",
     )
     classes = frozenset(str(value) for value in _values(config, "class_name"))
-    return Artifact(format="Keras archive", makers=(maker,), needs=("keras|tensorflow",), classes=classes)
+    return Artifact(
+        format="Keras archive",
+        makers=(maker,),
+        needs=("keras|tensorflow",),
+        features=read_features(config),
+        classes=classes,
+    )
 
 
 def _skops(archive: zipfile.ZipFile) -> Artifact:
@@ -201,15 +208,3 @@ def read_safetensors(buffer: bytes | mmap) -> Artifact:
         makers=(Maker(library=maker, version=None, evidence="format in the header"),) if maker else (),
         needs=("safetensors",),
     )
-
-
-_HDF5_VERSION = re.compile(rb"keras_version.{0,200}?(\d+\.\d+\.\d+[\w.-]*)", re.DOTALL)
-
-
-def read_hdf5(buffer: bytes | mmap) -> Artifact:
-    """Read which Keras wrote an HDF5 file, from the bytes of its attributes."""
-    found = _HDF5_VERSION.search(buffer)
-    if found is None:
-        return Artifact(format="HDF5", needs=("h5py|keras|tensorflow",))
-    maker = Maker(library="keras", version=found[1].decode("ascii", "replace"), evidence="the attribute keras_version")
-    return Artifact(format="Keras HDF5", makers=(maker,), needs=("keras|tensorflow",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -14,9 +15,6 @@ from builder.check.pickle_reading import Call, Outside, PickleReading
 from builder.check.pickle_tables import MOVED
 from builder.check.pickle_values import Array, Bytes, Collection, Global, Instance, Mapping, OldText, Value, walk
 
-_STANDARD = frozenset(
-    "array builtins collections copyreg _codecs datetime decimal fractions uuid pathlib random re types".split()  # noqa: SIM905
-)
 _MOST_NAMES = 1 << 20
 
 
@@ -28,7 +26,9 @@ def read_pickled(form: str, reading: PickleReading) -> Artifact:
     artifact = Artifact(
         format=form,
         makers=tuple(makers),
-        needs=tuple(dict.fromkeys(root for root in roots if root not in _STANDARD and root != "__torch__")),
+        needs=tuple(
+            dict.fromkeys(root for root in roots if root not in sys.stdlib_module_names and root != "__torch__")
+        ),
         features=_features(reading.value),
         facts=_facts(reading),
         classes=frozenset(instance.path for instance in instances if instance.path),

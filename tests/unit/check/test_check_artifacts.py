@@ -124,8 +124,37 @@ def test_keras_archives_are_read() -> None:
 def test_keras_hdf5_files_are_read_by_their_attribute() -> None:
     content = b"\x89HDF\r\n\x1a\n" + b"\0" * 64 + b"keras_version\0\0\x13\0\0\0\x062.15.0\0\0backend"
     artifact = read_bytes(content, "m.h5").artifact
-    assert (artifact.format, artifact.version_of("keras")) == ("Keras HDF5", "2.15.0")
+    assert (artifact.format, artifact.version_of("keras")) == ("Keras HDF5 weights", "2.15.0")
+    assert read_bytes(content + b"model_config", "m.h5").artifact.format == "Keras HDF5"
     assert read_bytes(b"\x89HDF\r\n\x1a\n", "m.h5").artifact.format == "HDF5"
+
+
+def test_a_heap_that_is_not_where_it_is_said_to_be_is_no_crash() -> None:
+    content = (FIXTURES / "keras-3.15.1.h5").read_bytes()
+    artifact = read_bytes(content.replace(b"GCOL", b"GONE"), "m.h5").artifact
+    assert (artifact.format, artifact.features) == ("Keras HDF5", None)
+    for end in range(0, len(content), 97):
+        read_bytes(content[:end], "m.h5")
+
+
+@pytest.mark.parametrize(
+    ("layers", "count"),
+    [
+        ([{"class_name": "InputLayer", "config": {"batch_shape": [None, 4]}}, {"class_name": "Dense"}], 4),
+        ([{"class_name": "InputLayer", "config": {"batch_input_shape": [None, 4], "dtype": "float32"}}], 4),
+        ([{"class_name": "InputLayer", "config": {"batch_shape": [None, 28, 28, 1]}}], None),
+        ([{"class_name": "InputLayer", "config": {"batch_shape": [None, 1], "dtype": "string"}}], None),
+        ([{"class_name": "InputLayer", "config": {"batch_shape": [None, None]}}], None),
+        ([{"class_name": "InputLayer", "config": {"batch_shape": [None, 2]}}] * 2, None),
+        ([{"class_name": "Dense", "config": {}}], None),
+        ("layers", None),
+    ],
+)
+def test_a_keras_model_of_one_row_of_numbers_tells_how_many(layers: object, count: int | None) -> None:
+    config = {"class_name": "Sequential", "config": {"layers": layers}}
+    members = {"metadata.json": b"{}", "config.json": json.dumps(config).encode()}
+    features = read_bytes(zipped(members), "m.keras").artifact.features
+    assert (features.count if features else None) == count
 
 
 def test_tensors_outside_of_a_safetensors_file_are_a_problem() -> None:

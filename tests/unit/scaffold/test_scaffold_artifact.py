@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import collections
+import functools
+import pickle
 from pathlib import Path
 
 import pytest
 
 from builder.scaffold.artifact import read_artifact
+from builder.scaffold.estimators import method_of
 from tests.support.foreign import CHURN, FRAUD, TRIAGE
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "artifacts"
@@ -86,6 +90,79 @@ def test_lightgbm_brings_the_system_library_its_wheel_lacks() -> None:
     artifact = read_artifact(FIXTURES / "lightgbm-4.6.0.txt")
     assert artifact is not None
     assert list(artifact.system_packages) == ["libgomp1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "adapter"),
+    [("dict", '["model"]', "pickle"), ("tuple", "[0]", "pickle"), ("dict-of-two", "", "object")],
+)
+def test_a_container_is_served_by_a_script_that_takes_the_only_estimator_out(
+    name: str, part: str, adapter: str
+) -> None:
+    artifact = read_artifact(FIXTURES / f"sklearn-1.7.2-{name}.joblib")
+    assert artifact is not None
+    assert not artifact.is_served
+    assert (artifact.part, artifact.adapter) == (part, adapter)
+    if part:
+        assert artifact.intake is not None
+        assert [column.name for column in artifact.intake.columns] == ["age", "income", "tenure"]
+    else:
+        assert '"model" (LogisticRegression), "scaler" (StandardScaler)' in artifact.obstacle
+
+
+def test_a_transformer_alone_is_asked_to_transform() -> None:
+    artifact = read_artifact(FIXTURES / "sklearn-1.7.2-scaler.joblib")
+    assert artifact is not None
+    assert (artifact.is_served, artifact.adapter, artifact.method) == (False, "pickle", "transform")
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("sklearn.preprocessing._data.StandardScaler", "transform"),
+        ("sklearn.compose._column_transformer.ColumnTransformer", "transform"),
+        ("sklearn.feature_selection._rfe.RFE", "predict"),
+        ("sklearn.linear_model._logistic.LogisticRegression", "predict"),
+        ("sklearn.cluster._kmeans.KMeans", "predict"),
+        ("sklearn.cluster._dbscan.DBSCAN", None),
+        ("sklearn.preprocessing._label.LabelEncoder", None),
+        ("lightgbm.sklearn.LGBMClassifier", "predict"),
+        ("acme.preprocessing.StandardScaler", "predict"),
+        ("", "predict"),
+    ],
+)
+def test_what_an_object_is_asked_for_is_told_by_its_class(path: str, method: str | None) -> None:
+    assert method_of(path) == method
+
+
+@pytest.mark.parametrize("name", ["keras-3.15.1.keras", "keras-3.15.1.h5"])
+def test_keras_models_get_a_script_with_as_many_features_as_the_input_takes(name: str) -> None:
+    artifact = read_artifact(FIXTURES / name)
+    assert artifact is not None
+    assert artifact.adapter == "keras"
+    assert lines(FIXTURES / name) == ["keras==3.15.1", "tensorflow-cpu", "numpy"]
+    assert artifact.intake is not None
+    assert (len(artifact.intake.columns), artifact.intake.has_names) == (3, False)
+
+
+def test_keras_weights_alone_are_no_model_that_a_script_can_load() -> None:
+    artifact = read_artifact(FIXTURES / "keras-2-weights.h5")
+    assert artifact is not None
+    assert not artifact.is_known
+
+
+def test_the_standard_library_and_unknown_modules_are_no_requirements(tmp_path: Path) -> None:
+    path = tmp_path / "m.pkl"
+    path.write_bytes(pickle.dumps([functools.partial(len), collections.OrderedDict()]))
+    artifact = read_artifact(path)
+    assert artifact is not None
+    assert (artifact.wanted, artifact.modules) == ((), ())
+    content = b"\x80\x04\x8c\x07sklearn\x8c\x01A\x93\x8c\x09acme_text\x8c\x01B\x93\x86."
+    path.write_bytes(content)
+    artifact = read_artifact(path)
+    assert artifact is not None
+    assert [wanted.name for wanted in artifact.wanted] == ["scikit-learn"]
+    assert artifact.modules == ("acme_text",)
 
 
 def test_a_file_that_is_no_model_is_none(tmp_path: Path) -> None:
