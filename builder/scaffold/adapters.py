@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 _HEAD = '''"""Serves {what}.
 
@@ -22,6 +24,10 @@ _ANSWERS = {
 }
 """What is asked of a model, by its method."""
 
+_TABLE = """    table = {frame}
+    for name, values in CATEGORIES.items():
+        table[name] = pandas.Categorical(table[name], categories=values)
+"""
 _BY_NAME = "[[record[name] for name in FEATURES] for record in records]"
 
 _BODIES: dict[str, str] = {
@@ -50,7 +56,7 @@ def predict(model, records):
     "pickle": """from pathlib import Path
 
 import joblib
-{pandas_import}{features_list}
+{pandas_import}{features_list}{categories_list}
 
 def load(model_dir):
     return joblib.load(Path(model_dir) / {basename}){part}
@@ -58,7 +64,7 @@ def load(model_dir):
 
 def predict(model, records):
     # One row for each record, in the order of the request.
-{answer}""",
+{table}{answer}""",
     "object": """from pathlib import Path
 
 import joblib
@@ -135,22 +141,25 @@ def adapter_text(
     features: Sequence[str] = (),
     has_names: bool = True,
     trusted: Sequence[str] = (),
+    categories: Mapping[str, Sequence[Any]] = MappingProxyType({}),
     part: str = "",
     method: str = "predict",
 ) -> str:
     """Return the script that serves a model of this kind; an unfinished one leaves out what only a person knows.
 
-    ``part`` is the subscript of the model in what its file holds, ``method`` what the model is asked for.
+    ``categories`` are those of columns that have to be pandas' categories, in the order of training; ``part`` is the
+    subscript of the model in what its file holds, ``method`` what the model is asked for.
     """
     named = list(features)
     columns = f", columns={_listed(named)}" if named and has_names else ""
     frame = f"pandas.DataFrame.from_records(records{columns})"
     takes_frame = has_names and bool(named)
     by_name = _BY_NAME if named else "[list(record.values()) for record in records]"
+    is_coded = takes_frame and bool(categories)
     rows = {
         "text": f"[record[{quoted(named[0] if named else 'text')}] for record in records]",
         "dict": "records",
-        "pickle": frame if takes_frame else by_name,
+        "pickle": "table" if is_coded else frame if takes_frame else by_name,
         "skops": frame,
     }
     body = _BODIES[kind].format(
@@ -159,18 +168,28 @@ def adapter_text(
         features_list="" if takes_frame or not named else f"\nFEATURES = {_listed(named)}\n",
         answer=_ANSWERS[method].format(rows=rows.get(kind, "")),
         part=part,
+        table=_TABLE.format(frame=frame) if is_coded else "",
+        categories_list=_categories(categories) if is_coded else "",
         pandas_import="import pandas\n" if takes_frame else "",
         trusted=_listed(list(trusted)),
     )
     return _HEAD.format(what=what) + body
 
 
-def _listed(values: Sequence[str]) -> str:
+def _listed(values: Sequence[Any], margin: str = "") -> str:
     """Return a list as source text, on one line where it fits."""
-    flat = "[" + ", ".join(quoted(value) for value in values) + "]"
+    shown = [quoted(value) if isinstance(value, str) else repr(value) for value in values]
+    flat = f"[{', '.join(shown)}]"
     if len(flat) <= 90:
         return flat
-    return "[\n" + "".join(f"    {quoted(value)},\n" for value in values) + "]"
+    return "[\n" + "".join(f"{margin}    {value},\n" for value in shown) + f"{margin}]"
+
+
+def _categories(categories: Mapping[str, Sequence[Any]]) -> str:
+    lines = "".join(f"    {quoted(name)}: {_listed(values, '    ')},\n" for name, values in categories.items())
+    return (
+        f"\n# In the order of training, which is the order of their numbers in the model.\nCATEGORIES = {{\n{lines}}}\n"
+    )
 
 
 def quoted(value: str) -> str:

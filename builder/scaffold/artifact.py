@@ -5,7 +5,7 @@ What a file is and who made it is told by the check's readers; nothing is loaded
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ _ADAPTERS = (
 )
 _IMPORTED = {"keras": ("numpy",), "skops": ("pandas",), "pickle": ("joblib",)}
 """What a script imports beside the library that reads the model."""
+_CODING = frozenset({"xgboost", "lightgbm"})
 _BROUGHT = frozenset({"numpy", "joblib", "scipy", "pandas", "cloudpickle", "__main__"})
 """Modules a model names that are required for other reasons, or are nobody's."""
 
@@ -78,6 +79,8 @@ class Artifact:
     """The subscript of what predicts in what the file holds: ``["model"]``."""
     method: str = "predict"
     """What the script asks the model for."""
+    categories: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """What the script has to make pandas' categories, by column."""
     obstacle: str = ""
     """Why only a person can write ``predict``."""
     wanted: tuple[Wanted, ...] = ()
@@ -98,7 +101,7 @@ class Artifact:
     @property
     def is_known(self) -> bool:
         """True when the image, or a script that can be written, serves it."""
-        return self.is_served or self.adapter is not None
+        return self.is_served or (self.adapter is not None and not self.obstacle)
 
 
 def read_artifact(path: Path) -> Artifact | None:
@@ -113,7 +116,7 @@ def read_artifact(path: Path) -> Artifact | None:
         return _pickle(path, told, problem=reading.problem, main_classes=framework.main_classes)
     if not told.is_known:
         return None
-    if framework.is_servable:
+    if framework.is_servable and method_of(told.outermost) == "predict":
         is_torch = framework.framework is Framework.TORCH
         serving = (Wanted(line="numpy", why="the image hands records to PyTorch by it"),) if is_torch else ()
         served = _artifact(path, told, is_served=True, serving=serving)
@@ -137,12 +140,20 @@ def _artifact(
     path: Path, told: Told, *, serving: tuple[Wanted, ...], is_served: bool = False, adapter: str | None = None
 ) -> Artifact:
     wanted = tuple(_wanted(path.name, told))
+    method = method_of(told.outermost)
+    obstacle = ""
+    if told.outermost and (method is None or "." not in told.outermost):
+        obstacle = f"the file holds a {told.outermost.rpartition('.')[2]}, which has no predict"
+    elif told.facts.get("keras-inputs"):
+        obstacle = f"the model takes several inputs, or others than one row of numbers: {told.facts['keras-inputs']}"
     intake = sklearn_intake(read_skops(path)) if told.format.startswith("skops") else None
     return Artifact(
         path=path,
         format=told.format,
         is_served=is_served,
-        adapter=adapter,
+        adapter=None if obstacle else adapter,
+        method=method or "predict",
+        obstacle=obstacle,
         wanted=wanted,
         serving=serving,
         system_packages=_system_packages(wanted),
@@ -160,7 +171,8 @@ def _pickle(path: Path, told: Told, *, problem: str | None, main_classes: tuple[
     part = predicting_part(parts) if parts is not None else ""
     model = root if parts is None else parts[part] if part is not None else None
     method = method_of(describe_outermost(model)) if model is not None else "predict"
-    obstacle = _obstacle(framework.format, root, parts, part, method)
+    categories = _coded(model, told.features)
+    obstacle = _obstacle(framework.format, root, parts, part, method) or _uncoded(categories)
     intake = sklearn_intake(model) or _told_intake(told.features)
     if intake is not None and parts is not None:
         intake = _with_names(intake, parts)
@@ -201,6 +213,7 @@ def _pickle(path: Path, told: Told, *, problem: str | None, main_classes: tuple[
         adapter=adapter,
         part=part or "",
         method=method or "predict",
+        categories=categories,
         obstacle=obstacle,
         wanted=tuple(wanted),
         modules=modules,
@@ -217,6 +230,18 @@ def _obstacle(form: str, root: Any, parts: dict[str, Any] | None, part: str | No
     if parts is not None and part is None:
         return f"the file holds {_container(form, root)}, and what of it predicts is not told: {describe_parts(parts)}"
     return f"{form.rpartition('.')[2]} has no predict" if method is None else ""
+
+
+def _coded(model: Any, told: ModelFeatures | None) -> dict[str, tuple[Any, ...]]:
+    """Return the categories of a model whose library takes their text only in a column of pandas' categories."""
+    if told is None or not told.names or describe_outermost(model).partition(".")[0] not in _CODING:
+        return {}
+    return {told.names[index]: values for index, values in told.categories.items()}
+
+
+def _uncoded(categories: Mapping[str, tuple[Any, ...]]) -> str:
+    names = ", ".join(name for name, values in categories.items() if not values)
+    return f"what the categories of {names} are is not in its file: XGBoost keeps them since 3.1" if names else ""
 
 
 def _container(form: str, root: Any) -> str:

@@ -13,10 +13,13 @@ from builder.bundle.model import Contract
 from builder.bundle.parser import DEFAULT_BASES
 from builder.bundle.paths import OUTPUT
 from builder.errors import UsageError
-from builder.scaffold.adapters import adapter_text
+from builder.scaffold.adapters import UNFINISHED, adapter_text
 from builder.scaffold.artifact import Artifact
 from builder.scaffold.draft import DEFAULT_PYTHON, Draft, Wanted
 from builder.scaffold.imports import read_imports
+
+NAMED_BY_MODEL = "which the model's classes come from"
+"""Who names a module that is in no script."""
 
 
 def name_of(text: str) -> str:
@@ -94,7 +97,7 @@ def _minor(version: str) -> int:
 def use_artifact(draft: Draft, artifact: Artifact) -> None:
     """Require what the model file needs, and say what is odd about it."""
     require_all(draft, artifact.wanted)
-    draft.modules |= dict.fromkeys(artifact.modules, "which the model's classes come from")
+    draft.modules |= dict.fromkeys(artifact.modules, NAMED_BY_MODEL)
     draft.system_packages |= artifact.system_packages
     for warning in artifact.warnings:
         draft.guess("model", warning)
@@ -124,15 +127,16 @@ def write_adapter(draft: Draft, artifact: Artifact | None, basename: str, *, tru
         features=features,
         has_names=intake is not None and intake.has_names,
         trusted=trusted or (artifact.trusted if artifact else ()),
+        categories=artifact.categories if artifact else {},
         part=artifact.part if artifact else "",
         method=artifact.method if artifact else "predict",
     )
     draft.files[path] = text.encode()
     draft.script = path
-    if kind == "blank":
-        draft.blank(path, f"load and predict for {basename}: {shown}; no script can be written without knowing more")
-    elif kind == "object" and artifact:
-        draft.blank(path, f"predict for {basename}: {artifact.obstacle}")
+    if kind in UNFINISHED:
+        missing = "predict" if kind == "object" else "load and predict"
+        why = (artifact.obstacle if artifact else "") or f"{shown}; no script can be written without knowing more"
+        draft.blank(path, f"{missing} for {basename}: {why}")
     elif artifact and artifact.method != "predict":
         draft.guess("scoring.script", f"answers what {artifact.method} makes of a record: the model has no predict")
     else:

@@ -42,8 +42,14 @@ def choose_model(
         # A folder of a usual name may hold a model of a kind that is not known.
         return next((name for name in ("model", "models", "weights") if (folder / name).is_dir()), None), []
     if chosen is None:
-        chosen = min(models, key=lambda one: (not one[1].is_known, one[0].count("/"), one[0]))[0]
+        chosen = min(models, key=_rank)[0]
     return chosen, [other for other in paths if other != chosen and not other.startswith(f"{chosen}/")]
+
+
+def _rank(one: tuple[str, Artifact]) -> tuple[bool, bool, int, str]:
+    """Order models: those that can be served first, and of them those that predict; then those further up."""
+    path, artifact = one
+    return not artifact.is_known, artifact.method != "predict", path.count("/"), path
 
 
 def _named(paths: Sequence[str], strings: set[str]) -> str | None:

@@ -32,7 +32,7 @@ def draft_model_file(
         raise UsageError.of(
             "not a model file that is known",
             at=source,
-            want="scikit-learn (joblib, pickle, skops), XGBoost, LightGBM, CatBoost, ONNX, TorchScript, Keras",
+            want="scikit-learn (joblib, pickle, skops), XGBoost, LightGBM, CatBoost (.cbm), ONNX, TorchScript, Keras",
             hint="name a folder with a score.py that loads it; init then writes the rest",
         )
     draft = Draft(form="model file", root=root, source=source, name=name_of(_stem(path)))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from mmap import mmap
 from typing import Any
 
-from builder.check.artifacts.keras import read_features
+from builder.check.artifacts.keras import read_inputs
 from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, TooLargeError, UnreadableError
 from builder.host.zip_errors import ZIP_ERRORS
 
@@ -84,11 +84,13 @@ def _keras(archive: zipfile.ZipFile) -> Artifact:
         evidence="keras_version of metadata.json",
     )
     classes = frozenset(str(value) for value in _values(config, "class_name"))
+    features, facts = read_inputs(config)
     return Artifact(
         format="Keras archive",
         makers=(maker,),
         needs=("keras|tensorflow",),
-        features=read_features(config),
+        features=features,
+        facts=facts,
         classes=classes,
     )
 

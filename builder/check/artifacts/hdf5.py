@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from builder.check.artifacts.keras import read_features
+from builder.check.artifacts.keras import read_inputs
 from builder.check.artifacts.reading import Artifact, Maker
 from builder.check.pickle_values import Buffer
 
@@ -30,12 +30,14 @@ def read_hdf5(buffer: Buffer) -> Artifact:
         return Artifact(format="HDF5", needs=("h5py|keras|tensorflow",))
     config = next(_texts(buffer, b"model_config"), None)
     is_whole = config is not None or re.search(b"model_config", buffer) is not None
+    features, facts = read_inputs(_parsed(config or "{}"))
     maker = Maker(library="keras", version=version, evidence="the attribute keras_version")
     return Artifact(
         format="Keras HDF5" if is_whole else "Keras HDF5 weights",
         makers=(maker,),
         needs=("keras|tensorflow",),
-        features=None if config is None else read_features(_parsed(config)),
+        features=features,
+        facts=facts,
     )
 
 

@@ -8,25 +8,28 @@ from typing import Any
 from builder.check.artifacts.reading import ModelFeatures
 
 
-def read_features(config: Mapping[str, Any]) -> ModelFeatures | None:
-    """Return how many numbers a model takes, where that is one row; None for images, text and several inputs."""
+def read_inputs(config: Mapping[str, Any]) -> tuple[ModelFeatures | None, dict[str, str]]:
+    """Return how many numbers a model takes, where that is one row; else its inputs with their shapes, as a fact."""
     inner = config.get("config")
     layers = inner.get("layers") if isinstance(inner, Mapping) else None
-    shapes = [shape for layer in layers or () if (shape := _input_shape(layer)) is not None] if layers else []
-    if len(shapes) != 1 or len(shapes[0]) != 2:
-        return None
-    batch, count = shapes[0]
-    if batch is not None or type(count) is not int or count <= 0:
-        return None
-    return ModelFeatures(names=None, count=count, source="the shape of the input layer")
+    inputs = [layer for layer in layers if isinstance(layer, Mapping)] if isinstance(layers, list) else []
+    inputs = [layer for layer in inputs if layer.get("class_name") == "InputLayer"]
+    shapes = [_shape(layer) for layer in inputs]
+    if len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][0] is None:
+        count = shapes[0][1]
+        if type(count) is int and count > 0:
+            return ModelFeatures(names=None, count=count, source="the shape of the input layer"), {}
+    shown = [f"{_told(layer).get('name')} {shape or 'of text'}" for layer, shape in zip(inputs, shapes, strict=True)]
+    return None, {"keras-inputs": ", ".join(shown)} if shown else {}
 
 
-def _input_shape(layer: Any) -> list[Any] | None:
-    """Return the shape of an input, as Keras 3 calls it or as the releases before did."""
-    if not isinstance(layer, Mapping) or layer.get("class_name") != "InputLayer":
-        return None
+def _told(layer: Mapping[str, Any]) -> Mapping[str, Any]:
     told = layer.get("config")
-    if not isinstance(told, Mapping) or told.get("dtype") == "string":
-        return []
+    return told if isinstance(told, Mapping) else {}
+
+
+def _shape(layer: Mapping[str, Any]) -> list[Any]:
+    """Return the shape of an input, as Keras 3 calls it or as the releases before did; nothing for text."""
+    told = _told(layer)
     shape = told.get("batch_shape", told.get("batch_input_shape"))
-    return shape if isinstance(shape, list) else []
+    return shape if isinstance(shape, list) and told.get("dtype") != "string" else []

@@ -25,9 +25,18 @@ _MOST = 1 << 24
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A typed array of numbers: how many."""
+    """A typed array of numbers: how many, and where they lie; trees have millions that nobody asks for."""
 
     count: int
+    kind: bytes
+    data: bytes
+    start: int
+
+    def values(self) -> list[Any]:
+        """Return the numbers themselves."""
+        layout = _LAYOUTS[self.kind]
+        end = self.start + struct.calcsize(layout) * self.count
+        return [value for (value,) in struct.iter_unpack(layout, self.data[self.start : end])]
 
 
 def read_ubjson(data: bytes) -> Any:
@@ -45,11 +54,14 @@ class _Reader:
         self.values = 0
 
     def take(self, size: int) -> bytes:
+        start = self.position
+        self.skip(size)
+        return self.data[start : self.position]
+
+    def skip(self, size: int) -> None:
         if size < 0 or size > len(self.data) - self.position:
             raise UnreadableError("the UBJSON is truncated")
-        start = self.position
         self.position += size
-        return self.data[start : self.position]
 
     def marker(self) -> bytes:
         while (found := self.take(1)) == b"N":
@@ -106,8 +118,9 @@ class _Reader:
     def array(self, depth: int) -> Any:
         kind, count = self.header()
         if kind in _LAYOUTS and count is not None:
-            self.take(struct.calcsize(_LAYOUTS[kind]) * count)
-            return Numbers(count)
+            start = self.position
+            self.skip(struct.calcsize(_LAYOUTS[kind]) * count)
+            return Numbers(count, kind, self.data, start)
         items: list[Any] = []
         while count is None or len(items) < count:
             marker = kind or self.marker()

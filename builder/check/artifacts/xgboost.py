@@ -104,7 +104,7 @@ def _categories(learner: Mapping[str, Any]) -> dict[int, tuple[str | int | float
 
 
 def _values(written: Mapping[str, Any]) -> tuple[str | int | float | bool, ...]:
-    values, offsets = written.get("values"), written.get("offsets")
+    values, offsets = _listed(written.get("values")), _listed(written.get("offsets"))
     if not isinstance(values, list) or not all(isinstance(value, int | float) for value in values):
         return ()
     if offsets is None:
@@ -113,3 +113,10 @@ def _values(written: Mapping[str, Any]) -> tuple[str | int | float | bool, ...]:
         return ()
     text = bytes(int(value) % 256 for value in values)
     return tuple(text[start:end].decode("utf-8", "replace") for start, end in pairwise(offsets))
+
+
+def _listed(value: Any) -> Any:
+    return value.values() if isinstance(value, Numbers) and value.count <= _MOST_VALUES else value
+
+
+_MOST_VALUES = 1 << 20

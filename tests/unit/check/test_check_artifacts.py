@@ -157,6 +157,25 @@ def test_a_keras_model_of_one_row_of_numbers_tells_how_many(layers: object, coun
     assert (features.count if features else None) == count
 
 
+@pytest.mark.parametrize("ending", ["json", "ubj", "joblib.xz"])
+def test_categories_of_an_xgboost_model_are_read_in_every_format(ending: str) -> None:
+    features = read_artifact(FIXTURES / f"xgboost-3.2.0-categories.{ending}").artifact.features
+    assert features is not None
+    assert features.names == ("age", "plan", "level")
+    assert features.categories == {1: ("basic", "plus", "pro"), 2: (1, 2, 3)}
+
+
+def test_a_keras_model_of_several_inputs_tells_their_shapes() -> None:
+    layers = [
+        {"class_name": "InputLayer", "config": {"name": "age", "batch_shape": [None, 1]}},
+        {"class_name": "InputLayer", "config": {"name": "note", "batch_shape": [None, 1], "dtype": "string"}},
+    ]
+    members = {"metadata.json": b"{}", "config.json": json.dumps({"config": {"layers": layers}}).encode()}
+    artifact = read_bytes(zipped(members), "m.keras").artifact
+    assert artifact.features is None
+    assert artifact.facts == {"keras-inputs": "age [None, 1], note of text"}
+
+
 def test_tensors_outside_of_a_safetensors_file_are_a_problem() -> None:
     content = SAFETENSORS.read_bytes()
     assert read_bytes(content, "m.safetensors").problem is None

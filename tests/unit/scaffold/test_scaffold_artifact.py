@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import collections
 import functools
+import json
+import lzma
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -163,6 +166,50 @@ def test_the_standard_library_and_unknown_modules_are_no_requirements(tmp_path: 
     assert artifact is not None
     assert [wanted.name for wanted in artifact.wanted] == ["scikit-learn"]
     assert artifact.modules == ("acme_text",)
+
+
+def test_a_pickled_booster_gets_its_categories_as_pandas_wants_them() -> None:
+    artifact = read_artifact(FIXTURES / "xgboost-3.2.0-categories.joblib.xz")
+    assert artifact is not None
+    assert artifact.adapter == "pickle"
+    assert artifact.categories == {"plan": ("basic", "plus", "pro"), "level": (1, 2, 3)}
+    artifact = read_artifact(FIXTURES / "xgboost-3.2.0.joblib.xz")
+    assert artifact is not None
+    assert artifact.categories == {}
+
+
+def test_a_pickled_booster_that_knows_its_categories_only_by_number_is_left_to_its_author(tmp_path: Path) -> None:
+    content = lzma.decompress((FIXTURES / "xgboost-3.2.0-categories.joblib.xz").read_bytes())
+    (tmp_path / "m.pkl").write_bytes(content.replace(b"cats", b"cuts"))
+    artifact = read_artifact(tmp_path / "m.pkl")
+    assert artifact is not None
+    assert (artifact.adapter, artifact.is_known) == ("object", False)
+    assert "what the categories of plan, level are is not in its file" in artifact.obstacle
+
+
+def test_a_skops_archive_of_a_transformer_is_asked_to_transform(tmp_path: Path) -> None:
+    for name, method in (("StandardScaler", "transform"), ("DBSCAN", None)):
+        schema = {"__class__": name, "__module__": "sklearn.x" if method is None else "sklearn.preprocessing._data"}
+        with zipfile.ZipFile(tmp_path / "m.skops", "w") as archive:
+            archive.writestr("schema.json", json.dumps({**schema, "__loader__": "ObjectNode", "content": {}}))
+        artifact = read_artifact(tmp_path / "m.skops")
+        assert artifact is not None
+        assert not artifact.is_served
+        if method:
+            assert (artifact.adapter, artifact.method) == ("skops", method)
+        else:
+            assert (artifact.adapter, artifact.obstacle) == (None, "the file holds a DBSCAN, which has no predict")
+
+
+def test_a_keras_model_of_several_inputs_is_left_to_its_author(tmp_path: Path) -> None:
+    layers = [{"class_name": "InputLayer", "config": {"name": name, "batch_shape": [None, 1]}} for name in "ab"]
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        archive.writestr("metadata.json", '{"keras_version": "3.15.1"}')
+        archive.writestr("config.json", json.dumps({"config": {"layers": layers}}))
+    artifact = read_artifact(tmp_path / "m.keras")
+    assert artifact is not None
+    assert not artifact.is_known
+    assert artifact.obstacle.endswith("a [None, 1], b [None, 1]")
 
 
 def test_a_file_that_is_no_model_is_none(tmp_path: Path) -> None:

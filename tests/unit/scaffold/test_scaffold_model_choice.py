@@ -66,6 +66,12 @@ def test_the_model_is_what_the_script_finds_its_files_in(tmp_path: Path, loads: 
     assert made.model == model
 
 
+def test_without_a_script_what_predicts_comes_before_a_transformer(tmp_path: Path) -> None:
+    (tmp_path / "a_scaler.joblib").write_bytes(MODEL)
+    (tmp_path / "model.joblib").write_bytes((FIXTURES / "sklearn-1.7.2-pipeline.joblib").read_bytes())
+    assert draft_bundle(tmp_path).model == "model.joblib"
+
+
 def test_a_module_the_script_imports_may_be_what_opens_the_file(tmp_path: Path) -> None:
     script = "from lib.store import read\n" + PREDICT.format(loads="read(model_dir)")
     store = "import os, joblib\ndef read(d):\n    return joblib.load(os.path.join(d, 'final', 'm.joblib'))\n"
