@@ -66,6 +66,7 @@ _BY_MODULE: Mapping[str, str] = MappingProxyType(
         "posthog": "posthog",
         "prometheus_client": "prometheus-client",
         "psycopg2": "psycopg2-binary",
+        "pycrfsuite": "python-crfsuite",
         "pydot": "pydot",
         "pylab": "matplotlib",
         "pyspark": "pyspark",

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 _ANSWERS = {
     "predict": "    return model.predict({rows})\n",
+    "booster": "    return model.predict(xgboost.DMatrix({rows}, enable_categorical=True))\n",
     "transform": """    answer = model.transform({rows})
     # Some transformers answer a sparse matrix, which has no form in JSON.
     return answer.toarray() if hasattr(answer, "toarray") else answer
 """,
 }
-"""What is asked of a model, by its method."""
+"""What is asked of a model, by its method; a Booster of XGBoost takes a matrix of its own."""
 
 _TABLE = """    table = {frame}
     for name, values in CATEGORIES.items():
@@ -56,7 +57,7 @@ def predict(model, records):
     "pickle": """from pathlib import Path
 
 import joblib
-{pandas_import}{features_list}{categories_list}
+{pandas_import}{library_import}{features_list}{categories_list}
 
 def load(model_dir):
     return joblib.load(Path(model_dir) / {basename}){part}
@@ -170,6 +171,7 @@ def adapter_text(
         part=part,
         table=_TABLE.format(frame=frame) if is_coded else "",
         categories_list=_categories(categories) if is_coded else "",
+        library_import="import xgboost\n" if method == "booster" else "",
         pandas_import="import pandas\n" if takes_frame else "",
         trusted=_listed(list(trusted)),
     )

@@ -146,7 +146,10 @@ def _artifact(
         obstacle = f"the file holds a {told.outermost.rpartition('.')[2]}, which has no predict"
     elif told.facts.get("keras-inputs"):
         obstacle = f"the model takes several inputs, or others than one row of numbers: {told.facts['keras-inputs']}"
-    intake = sklearn_intake(read_skops(path)) if told.format.startswith("skops") else None
+    is_skops = told.format.startswith("skops")
+    intake = sklearn_intake(read_skops(path)) if is_skops else None
+    untrusted = tuple(sorted(name for name in told.classes if name.partition(".")[0] not in KNOWN))
+    named = dict.fromkeys(name.partition(".")[0] for name in untrusted if is_skops and "." in name)
     return Artifact(
         path=path,
         format=told.format,
@@ -155,11 +158,12 @@ def _artifact(
         method=method or "predict",
         obstacle=obstacle,
         wanted=wanted,
+        modules=tuple(name for name in named if known_distribution(name) is None),
         serving=serving,
         system_packages=_system_packages(wanted),
         intake=intake or _told_intake(told.features),
         trusted=tuple(sorted(told.classes & TRUSTED)),
-        untrusted=tuple(sorted(name for name in told.classes if name.partition(".")[0] not in KNOWN)),
+        untrusted=untrusted,
     )
 
 
@@ -185,7 +189,7 @@ def _pickle(path: Path, told: Told, *, problem: str | None, main_classes: tuple[
         adapter = "object"
     elif not is_served and takes != "features":
         adapter = takes
-    elif not is_served and TABULAR & set(told.needs) and not main_classes:
+    elif not is_served and _is_tabular(describe_outermost(model), told, modules) and not main_classes:
         adapter = "pickle"
     version = told.version_of("scikit-learn")
     wanted = list(_wanted(path.name, told))
@@ -223,6 +227,12 @@ def _pickle(path: Path, told: Told, *, problem: str | None, main_classes: tuple[
         main_classes=main_classes,
         warnings=() if root is not None else (unread,),
     )
+
+
+def _is_tabular(path: str, told: Told, modules: tuple[str, ...]) -> bool:
+    """Tell whether an object takes a table; a class of the author's does who works with such libraries."""
+    library = path.partition(".")[0]
+    return library in TABULAR or (library in modules and not TABULAR.isdisjoint(told.needs))
 
 
 def _obstacle(form: str, root: Any, parts: dict[str, Any] | None, part: str | None, method: str | None) -> str:

@@ -16,6 +16,7 @@ from builder.errors import UsageError
 from builder.scaffold.adapters import UNFINISHED, adapter_text
 from builder.scaffold.artifact import Artifact
 from builder.scaffold.draft import DEFAULT_PYTHON, Draft, Wanted
+from builder.scaffold.estimators import PREDICTS
 from builder.scaffold.imports import read_imports
 
 NAMED_BY_MODEL = "which the model's classes come from"
@@ -137,7 +138,7 @@ def write_adapter(draft: Draft, artifact: Artifact | None, basename: str, *, tru
         missing = "predict" if kind == "object" else "load and predict"
         why = (artifact.obstacle if artifact else "") or f"{shown}; no script can be written without knowing more"
         draft.blank(path, f"{missing} for {basename}: {why}")
-    elif artifact and artifact.method != "predict":
+    elif artifact and artifact.method not in PREDICTS:
         draft.guess("scoring.script", f"answers what {artifact.method} makes of a record: the model has no predict")
     else:
         draft.guess("scoring.script", f"written for {shown}")

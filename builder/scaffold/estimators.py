@@ -12,6 +12,9 @@ from builder.scaffold.adapters import quoted
 TABULAR = frozenset({"sklearn", "xgboost", "lightgbm", "catboost", "imblearn", "category_encoders"})
 """Libraries whose objects take a table, a row for each record."""
 
+PREDICTS = ("predict", "booster")
+"""Methods that predict, as scripts call them."""
+
 # scikit-learn's packages of transformers, and what else of it has no predict (all of its releases since 0.22).
 _TRANSFORMING = frozenset(
     {"preprocessing", "impute", "decomposition", "feature_extraction", "feature_selection", "random_projection"}
@@ -33,10 +36,16 @@ _NEITHER = frozenset(
 """Those that say nothing of a new record, or take labels instead of records."""
 
 
+_OF_OTHERS = {"category_encoders": "transform", "xgboost.core.Booster": "booster"}
+"""Classes of other libraries, or whole libraries, that are asked for something else."""
+
+
 def method_of(path: str) -> str | None:
-    """Return what an object of a class is asked for: ``predict``, ``transform``, or None where it has neither."""
+    """Return what an object of a class is asked for, as scripts call it; None where it has nothing of the kind."""
     root, _, rest = path.partition(".")
     name = path.rpartition(".")[2]
+    if path in _OF_OTHERS or root in _OF_OTHERS:
+        return _OF_OTHERS.get(path) or _OF_OTHERS[root]
     if root != "sklearn" or name in _PREDICTORS:
         return "predict"
     if name in _NEITHER:
@@ -62,7 +71,7 @@ def container_parts(root: Any) -> dict[str, Any] | None:
 def predicting_part(parts: dict[str, Any]) -> str | None:
     """Return the subscript of the only estimator in a container; None where it has several, or none that predicts."""
     found = list(_estimators(parts))
-    return found[0] if len(found) == 1 and method_of(describe_outermost(parts[found[0]])) == "predict" else None
+    return found[0] if len(found) == 1 and method_of(describe_outermost(parts[found[0]])) in PREDICTS else None
 
 
 def _estimators(parts: dict[str, Any]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from builder.oci.digest import Digest
 from builder.oci.platform import Platform
 from builder.scaffold.artifact import Artifact
 from builder.scaffold.draft import DEFAULT_PYTHON
+from builder.scaffold.estimators import PREDICTS
 from builder.scaffold.imports import read_imports
 
 _MOST_TRIED = 64
@@ -49,7 +50,7 @@ def choose_model(
 def _rank(one: tuple[str, Artifact]) -> tuple[bool, bool, int, str]:
     """Order models: those that can be served first, and of them those that predict; then those further up."""
     path, artifact = one
-    return not artifact.is_known, artifact.method != "predict", path.count("/"), path
+    return not artifact.is_known, artifact.method not in PREDICTS, path.count("/"), path
 
 
 def _named(paths: Sequence[str], strings: set[str]) -> str | None:

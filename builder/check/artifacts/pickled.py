@@ -15,6 +15,8 @@ from builder.check.pickle_reading import Call, Outside, PickleReading
 from builder.check.pickle_tables import MOVED
 from builder.check.pickle_values import Array, Bytes, Collection, Global, Instance, Mapping, OldText, Value, walk
 
+_NOBODYS = sys.stdlib_module_names | {"__builtin__", "copy_reg", "__torch__"}
+"""Modules of the standard library, as Python 2 called two of them, and what PyTorch brings along in the file."""
 _MOST_NAMES = 1 << 20
 
 
@@ -26,9 +28,7 @@ def read_pickled(form: str, reading: PickleReading) -> Artifact:
     artifact = Artifact(
         format=form,
         makers=tuple(makers),
-        needs=tuple(
-            dict.fromkeys(root for root in roots if root not in sys.stdlib_module_names and root != "__torch__")
-        ),
+        needs=tuple(dict.fromkeys(root for root in roots if root not in _NOBODYS)),
         features=_features(reading.value),
         facts=_facts(reading),
         classes=frozenset(instance.path for instance in instances if instance.path),

@@ -50,6 +50,9 @@ class DataFrame(dict):
 """
 
 
+XGBOOST = "def DMatrix(table, enable_categorical): return 'matrix', dict(table)\n"
+
+
 @pytest.mark.parametrize(
     ("options", "answer"),
     [
@@ -57,6 +60,7 @@ class DataFrame(dict):
         ({"categories": {"plan": ("basic", "pro")}}, "{'size': [3, 5], 'plan': [1, 0]}"),
         ({"has_names": False}, "[[3, 'pro'], [5, 'basic']]"),
         ({"has_names": False, "features": ["plan"]}, "[['pro'], ['basic']]"),
+        ({"method": "booster"}, "('matrix', {'size': [3, 5], 'plan': ['pro', 'basic']})"),
         ({"has_names": False, "method": "transform"}, "('dense', [[3, 'pro'], [5, 'basic']])"),
         ({"has_names": False, "part": '["model"]', "basename": "dict.pkl"}, "[[3, 'pro'], [5, 'basic']]"),
     ],
@@ -69,7 +73,9 @@ def test_a_pickle_s_script_hands_on_what_the_model_takes(tmp_path: Path, options
         "    def transform(self, rows):\n        return Sparse(rows)\n\n\n"
         "def load(path):\n    return {'model': Model()} if path.name == 'dict.pkl' else Model()\n"
     )
-    foreign.write(tmp_path, {"score.py": text, "stubs/joblib.py": model, "stubs/pandas.py": PANDAS})
+    foreign.write(
+        tmp_path, {"score.py": text, "stubs/joblib.py": model, "stubs/pandas.py": PANDAS, "stubs/xgboost.py": XGBOOST}
+    )
     records = [{"plan": "pro", "size": 3}, {"size": 5, "plan": "basic"}]
     assert run(tmp_path, f"import score; print(score.predict(score.load('.'), {records}))") == answer
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.scaffold.artifact import read_artifact
+from builder.scaffold.artifact import Artifact, read_artifact
 from builder.scaffold.estimators import method_of
 from tests.support.foreign import CHURN, FRAUD, TRIAGE
 
@@ -130,6 +130,9 @@ def test_a_transformer_alone_is_asked_to_transform() -> None:
         ("sklearn.cluster._dbscan.DBSCAN", None),
         ("sklearn.preprocessing._label.LabelEncoder", None),
         ("lightgbm.sklearn.LGBMClassifier", "predict"),
+        ("xgboost.sklearn.XGBClassifier", "predict"),
+        ("xgboost.core.Booster", "booster"),
+        ("category_encoders.ordinal.OrdinalEncoder", "transform"),
         ("acme.preprocessing.StandardScaler", "predict"),
         ("", "predict"),
     ],
@@ -152,6 +155,33 @@ def test_keras_weights_alone_are_no_model_that_a_script_can_load() -> None:
     artifact = read_artifact(FIXTURES / "keras-2-weights.h5")
     assert artifact is not None
     assert not artifact.is_known
+
+
+def test_an_object_of_a_library_that_nobody_knows_is_not_asked_for_anything(tmp_path: Path) -> None:
+    def made(module: str) -> Artifact | None:
+        names = f"\x8c{chr(len(module))}{module}\x8c\x05Model".encode("latin-1")
+        inner = b"\x8c\x0csklearn.tree\x8c\x04Tree\x93)\x81"
+        (tmp_path / "m.pkl").write_bytes(b"\x80\x04" + names + b"\x93)\x81}\x8c\x01t" + inner + b"sb.")
+        return read_artifact(tmp_path / "m.pkl")
+
+    known, own = made("hdbscan.hdbscan_"), made("acme_text")
+    assert known is not None
+    assert (known.adapter, known.modules) == (None, ())
+    assert own is not None
+    assert (own.adapter, own.modules) == ("pickle", ("acme_text",))
+
+
+def test_modules_of_a_skops_archive_are_told(tmp_path: Path) -> None:
+    nodes = [
+        {"__module__": "acme_text", "__class__": "Clip", "__loader__": "ObjectNode"},
+        {"__module__": "xgboost.core", "__class__": "Booster", "__loader__": "ObjectNode"},
+    ]
+    root = {"__module__": "sklearn.pipeline", "__class__": "Pipeline", "__loader__": "ObjectNode", "content": nodes}
+    with zipfile.ZipFile(tmp_path / "m.skops", "w") as archive:
+        archive.writestr("schema.json", json.dumps(root))
+    artifact = read_artifact(tmp_path / "m.skops")
+    assert artifact is not None
+    assert (artifact.adapter, artifact.modules) == ("skops", ("acme_text",))
 
 
 def test_the_standard_library_and_unknown_modules_are_no_requirements(tmp_path: Path) -> None:
