@@ -18,8 +18,14 @@ from builder.bundle.model import Flavor, Framework
 HEAD = 1 << 20
 """How many bytes of a model, decompressed, are looked at."""
 
-_XGBOOST_JSON = re.compile(rb'\A\s*\{\s*"(?:learner|version|Config)"\s*:')
-_XGBOOST_UBJSON = re.compile(rb"\A\{[LlIiU][\x00-\x07]{1,8}(?:learner|version|Config)", re.DOTALL)
+XGBOOST_JSON = re.compile(rb'\A\s*\{\s*(?:"version"\s*:\s*\[\s*\d+(?:\s*,\s*\d+){2}\s*\]\s*,\s*)?"learner"\s*:\s*\{')
+"""How a model begins, ``version`` first where its keys were sorted anew; other tools' JSON has a ``version`` too."""
+_KEY = rb"[LlIiU][\x00-\x08]{1,8}"
+XGBOOST_UBJSON = re.compile(
+    rb"\A\{(?:" + _KEY + rb"version\[.{3,40}?)?" + _KEY + rb"learner\{",
+    re.DOTALL,
+)
+"""The same in binary."""
 _PICKLE_OLD = re.compile(rb"\A[(c\]}]")
 
 
@@ -45,9 +51,9 @@ def read_framework(path: Path) -> ModelReading:
     if path.is_dir():
         return _folder_reading(path)
     head = _head(path)
-    if _XGBOOST_JSON.match(head):
+    if XGBOOST_JSON.match(head):
         return ModelReading(framework=Framework.XGBOOST, format="XGBoost JSON", is_servable=True)
-    if _XGBOOST_UBJSON.match(head):
+    if XGBOOST_UBJSON.match(head):
         return ModelReading(framework=Framework.XGBOOST, format="XGBoost UBJSON", is_servable=True)
     if head.startswith((b"tree\nversion=", b"tree\r\nversion=")):
         return ModelReading(framework=Framework.LIGHTGBM, format="LightGBM text", is_servable=True)

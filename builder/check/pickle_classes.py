@@ -89,6 +89,23 @@ class Definitions:
         """Look a name up in the module it is said to be in; ``hooks`` are only sure to be there when asked for."""
         return self._find(module, name, 0, needs_hooks=needs_hooks)
 
+    def syntax(self, module: str) -> ast.Module | None:
+        """Return the syntax tree of a module of a locked wheel; None where there is no source of it."""
+        for distribution in self.distributions(module.partition(".")[0]):
+            index = self.indexes[distribution]
+            if module in index.modules and module not in index.extensions:
+                return self._tree(distribution, module)
+        return None
+
+    def origin(self, module: str, node: ast.ImportFrom) -> str | None:
+        """Return the module that an import in a module of a wheel names; None where it leads out of its package."""
+        if not node.level:
+            return node.module
+        is_package = any(module in index.packages for index in self.indexes.values())
+        parts = module.split(".")
+        kept = parts[: len(parts) - node.level + is_package]
+        return ".".join([*kept, *([node.module] if node.module else [])]) if kept else None
+
     def _find(self, module: str, name: str, depth: int, *, needs_hooks: bool) -> Definition:
         if self.is_author(module):
             return self._in_tree(None, module, name, self._tree("", module), depth)

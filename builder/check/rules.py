@@ -14,6 +14,7 @@ from builder.check import (
     safe_loading,
     samples,
     secrets,
+    served_models,
     settings,
     weight,
 )
@@ -27,6 +28,7 @@ GROUPS: Groups = (
     (imports.RULES, imports.find_imports),
     (libraries.RULES, libraries.find_libraries),
     (artifact_rules.RULES, artifact_rules.find_artifacts),
+    (served_models.RULES, served_models.find_served),
     (safe_loading.RULES, safe_loading.find_refused),
     (pickles.RULES, pickles.find_pickles),
     (paths.RULES, paths.find_paths),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from builder.bundle.contract import FILL_IN
 
@@ -15,19 +17,23 @@ from __future__ import annotations
 
 '''
 
-_FRAME = """
-def predict(model, records):
-    # One row for each record, in the order of the request.
-    return model.predict(pandas.DataFrame.from_records(records{columns}))
+_ANSWERS = {
+    "predict": "    return model.predict({rows})\n",
+    "booster": "    return model.predict(xgboost.DMatrix({rows}, enable_categorical=True))\n",
+    "transform": """    answer = model.transform({rows})
+    # Some transformers answer a sparse matrix, which has no form in JSON.
+    return answer.toarray() if hasattr(answer, "toarray") else answer
+""",
+}
+"""What is asked of a model, by its method; a Booster of XGBoost takes a matrix of its own."""
+
+_TABLE = """    table = {frame}
+    for name, values in CATEGORIES.items():
+        table[name] = pandas.Categorical(table[name], categories=values)
 """
-
-_ARRAY = """
-FEATURES = {given}
-
-
-def rows(records):
-    return numpy.array([[record[name] for name in FEATURES] for record in records], dtype={dtype})
-"""
+_NO_FEATURES = f'...  {FILL_IN} a list of the features\' names in the model\'s order, such as ["age", "income"]'
+"""A blank that ``kiln check`` names, and that Python does not take for a list that is empty."""
+_BY_NAME = "[[record[name] for name in FEATURES] for record in records]"
 
 _NO_FEATURES = f'...  {FILL_IN} a list of the features\' names in the model\'s order, such as ["age", "income"]'
 """A blank that ``kiln check`` names, and that Python does not take for a list that is empty."""
@@ -39,33 +45,47 @@ import joblib
 
 
 def load(model_dir):
-    return joblib.load(Path(model_dir) / {basename})
+    return joblib.load(Path(model_dir) / {basename}){part}
 
 
 def predict(model, records):
-    return model.predict([record[{first}] for record in records])
-""",
+{answer}""",
     "dict": """from pathlib import Path
 
 import joblib
 
 
 def load(model_dir):
-    return joblib.load(Path(model_dir) / {basename})
+    return joblib.load(Path(model_dir) / {basename}){part}
 
 
 def predict(model, records):
-    return model.predict(records)
-""",
+{answer}""",
     "pickle": """from pathlib import Path
 
 import joblib
-{pandas_import}
+{pandas_import}{library_import}{features_list}{categories_list}
+
+def load(model_dir):
+    return joblib.load(Path(model_dir) / {basename}){part}
+
+
+def predict(model, records):
+    # One row for each record, in the order of the request.
+{table}{answer}""",
+    "object": """from pathlib import Path
+
+import joblib
+
 
 def load(model_dir):
     return joblib.load(Path(model_dir) / {basename})
 
-{predict}""",
+
+# fill in: def predict(model, records):
+#     model is what load returned; records is a list of what requests hold, each a dict;
+#     return a list of as many answers, in the same order.
+""",
     "skops": """from pathlib import Path
 
 import pandas
@@ -78,12 +98,21 @@ TRUSTED = {trusted}
 def load(model_dir):
     return skops.io.load(Path(model_dir) / {basename}, trusted=TRUSTED)
 
-{frame}""",
+
+def predict(model, records):
+    # One row for each record, in the order of the request.
+{answer}""",
     "keras": """from pathlib import Path
 
 import keras
 import numpy
-{array}
+
+FEATURES = {features}
+
+
+def rows(records):
+    return numpy.array([[record[name] for name in FEATURES] for record in records], dtype=numpy.float32)
+
 
 def load(model_dir):
     return keras.saving.load_model(Path(model_dir) / {basename}, compile=False)
@@ -108,6 +137,9 @@ def load(model_dir):
 """,
 }
 
+UNFINISHED = frozenset({"object", "blank"})
+"""Scripts whose ``predict`` only a person can write."""
+
 
 def adapter_text(
     kind: str,
@@ -117,39 +149,58 @@ def adapter_text(
     features: Sequence[str] = (),
     has_names: bool = True,
     trusted: Sequence[str] = (),
+    categories: Mapping[str, Sequence[Any]] = MappingProxyType({}),
+    part: str = "",
+    method: str = "predict",
 ) -> str:
-    """Return the script that serves a model of this kind; ``blank`` leaves out what only a person knows."""
+    """Return the script that serves a model of this kind; an unfinished one leaves out what only a person knows.
+
+    ``categories`` are those of columns that have to be pandas' categories, in the order of training; ``part`` is the
+    subscript of the model in what its file holds, ``method`` what the model is asked for.
+    """
     named = list(features)
     columns = f", columns={_listed(named)}" if named and has_names else ""
-    frame = _FRAME.format(columns=columns)
-    dtype = "numpy.float32"
-    array = _ARRAY.format(given=_listed(named) if named else _NO_FEATURES, dtype=dtype)
-    uses_frame = has_names and bool(named)
-    predict = (
-        frame
-        if uses_frame
-        else "\ndef predict(model, records):\n    return model.predict([list(record.values()) for record in records])\n"
-    )
+    frame = f"pandas.DataFrame.from_records(records{columns})"
+    takes_frame = has_names and bool(named)
+    by_name = _BY_NAME if named else "[list(record.values()) for record in records]"
+    is_coded = takes_frame and bool(categories)
+    rows = {
+        "text": f"[record[{quoted(named[0] if named else 'text')}] for record in records]",
+        "dict": "records",
+        "pickle": "table" if is_coded else frame if takes_frame else by_name,
+        "skops": frame,
+    }
     body = _BODIES[kind].format(
-        basename=_quoted(basename),
-        first=_quoted(named[0] if named else "text"),
-        features=_listed(named),
-        frame=frame,
-        array=array,
-        predict=predict,
-        pandas_import="import pandas\n" if uses_frame else "",
+        basename=quoted(basename),
+        features=_listed(named) if named else _NO_FEATURES,
+        features_list="" if takes_frame or not named else f"\nFEATURES = {_listed(named)}\n",
+        answer=_ANSWERS[method].format(rows=rows.get(kind, "")),
+        part=part,
+        table=_TABLE.format(frame=frame) if is_coded else "",
+        categories_list=_categories(categories) if is_coded else "",
+        library_import="import xgboost\n" if method == "booster" else "",
+        pandas_import="import pandas\n" if takes_frame else "",
         trusted=_listed(list(trusted)),
     )
     return _HEAD.format(what=what) + body
 
 
-def _listed(values: Sequence[str]) -> str:
+def _listed(values: Sequence[Any], margin: str = "") -> str:
     """Return a list as source text, on one line where it fits."""
-    flat = "[" + ", ".join(_quoted(value) for value in values) + "]"
+    shown = [quoted(value) if isinstance(value, str) else repr(value) for value in values]
+    flat = f"[{', '.join(shown)}]"
     if len(flat) <= 90:
         return flat
-    return "[\n" + "".join(f"    {_quoted(value)},\n" for value in values) + "]"
+    return "[\n" + "".join(f"{margin}    {value},\n" for value in shown) + f"{margin}]"
 
 
-def _quoted(value: str) -> str:
+def _categories(categories: Mapping[str, Sequence[Any]]) -> str:
+    lines = "".join(f"    {quoted(name)}: {_listed(values, '    ')},\n" for name, values in categories.items())
+    return (
+        f"\n# In the order of training, which is the order of their numbers in the model.\nCATEGORIES = {{\n{lines}}}\n"
+    )
+
+
+def quoted(value: str) -> str:
+    """Return text as it is written in source."""
     return '"' + value.encode("unicode_escape").decode("ascii").replace('"', '\\"') + '"'

@@ -10,8 +10,9 @@ from builder.bundle.json_schema import DIALECT
 from builder.scaffold.compose import beside, name_of, place
 from builder.scaffold.conda import use_lines
 from builder.scaffold.draft import Draft
-from builder.scaffold.folder import choose_model, complete, find_models
+from builder.scaffold.folder import complete, find_models
 from builder.scaffold.imports import parse, strings_of
+from builder.scaffold.model_choice import choose_model
 from builder.scaffold.yaml_file import part, read_yaml, text, texts
 
 _SCRIPT = '''"""Serves the Cog predictor {cls} of {file}.

@@ -14,11 +14,15 @@ from builder.bundle.model import Contract
 from builder.bundle.parser import DEFAULT_BASES
 from builder.bundle.paths import OUTPUT
 from builder.errors import UsageError
-from builder.scaffold.adapters import adapter_text
+from builder.scaffold.adapters import UNFINISHED, adapter_text
 from builder.scaffold.artifact import Artifact
 from builder.scaffold.draft import DEFAULT_PYTHON, Draft, Wanted
+from builder.scaffold.estimators import PREDICTS
 from builder.scaffold.imports import read_imports
 from builder.scaffold.keras_backend import require_backend
+
+NAMED_BY_MODEL = "which the model's classes come from"
+"""Who names a module that is in no script."""
 
 
 def name_of(text: str) -> str:
@@ -96,6 +100,7 @@ def _minor(version: str) -> int:
 def use_artifact(draft: Draft, artifact: Artifact) -> None:
     """Require what the model file needs, and say what is odd about it."""
     require_all(draft, artifact.wanted)
+    draft.modules |= dict.fromkeys(artifact.modules, NAMED_BY_MODEL)
     draft.system_packages |= artifact.system_packages
     for warning in artifact.warnings:
         draft.guess("model", warning)
@@ -132,11 +137,18 @@ def write_adapter(
         features=features,
         has_names=intake is not None and intake.has_names,
         trusted=trusted or (artifact.trusted if artifact else ()),
+        categories=artifact.categories if artifact else {},
+        part=artifact.part if artifact else "",
+        method=artifact.method if artifact else "predict",
     )
     draft.files[path] = text.encode()
     draft.script = path
-    if kind == "blank":
-        draft.blank(path, f"load and predict for {basename}: {shown}; no script can be written without knowing more")
+    if kind in UNFINISHED:
+        missing = "predict" if kind == "object" else "load and predict"
+        why = (artifact.obstacle if artifact else "") or f"{shown}; no script can be written without knowing more"
+        draft.blank(path, f"{missing} for {basename}: {why}")
+    elif artifact and artifact.method not in PREDICTS:
+        draft.guess("scoring.script", f"answers what {artifact.method} makes of a record: the model has no predict")
     else:
         draft.guess("scoring.script", f"written for {shown}")
     if kind == "skops" and artifact and artifact.untrusted and not trusted:
@@ -157,7 +169,7 @@ def _is_numbers(record: Any) -> bool:
 
 
 def use_script(draft: Draft, script: str, *, root: Path | None = None) -> Contract | None:
-    """Take a script that is there: its contract, the files it imports, and what they need."""
+    """Take a script that is there: its contract, the files it and the model's classes need, and what those import."""
     origin = root or draft.root
     try:
         content = (origin / script).read_bytes()
@@ -167,9 +179,18 @@ def use_script(draft: Draft, script: str, *, root: Path | None = None) -> Contra
     draft.script = script
     for fault in reading.faults:
         draft.blank(fault.at or script, f"{fault.fact}; want {fault.want}" if fault.want else fault.fact)
-    found = read_imports(origin, script)
-    draft.sources = list(found.sources)
+    draft.sources = use_modules(draft, origin, script)
+    return reading.contract
+
+
+def use_modules(draft: Draft, folder: Path, script: str) -> list[str]:
+    """Return the files of a folder that a script and the model's classes are made of; what those import is required."""
+    found = read_imports(folder, script, also=tuple(draft.modules))
     for distribution, where in found.distributions.items():
         draft.require(distribution, f"imported at {where}; no file says which version", is_guess=True)
+    for module in found.own:
+        draft.modules.pop(module, None)
+    for module, where in found.unknown.items():
+        draft.modules.setdefault(module, f"imported at {where}")
     require_backend(draft)
-    return reading.contract
+    return list(found.sources)

@@ -90,7 +90,8 @@ def _environment(draft: Draft) -> Iterator[str]:
     if draft.requirements_file:
         yield "  " + _entry(draft, "environment.requirements", draft.requirements_file)
     elif draft.requirements:
-        yield "  requirements:"
+        fill = draft.to_fill("environment.requirements")
+        yield f"  requirements:{f' # fill in: {_comment(fill)}' if fill else ''}"
         for wanted in draft.requirements:
             yield f"    - {_requirement(wanted.line)} # {'guessed: ' if wanted.is_guess else ''}{_comment(wanted.why)}"
     else:

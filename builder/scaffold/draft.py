@@ -83,6 +83,8 @@ class Draft:
     python: str = DEFAULT_PYTHON
     requirements_file: str | None = None
     requirements: list[Wanted] = field(default_factory=list)
+    modules: dict[str, str] = field(default_factory=dict)
+    """Modules that are not in the folder and of no distribution that is known, and who names them."""
     variables: dict[str, str] = field(default_factory=dict)
     system_packages: dict[str, str] = field(default_factory=dict)
     """Debian packages, and why."""

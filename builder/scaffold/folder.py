@@ -16,6 +16,7 @@ from builder.scaffold.compose import choose_python, name_of, place, use_artifact
 from builder.scaffold.contradictions import check_sample, find_contradictions
 from builder.scaffold.draft import Draft
 from builder.scaffold.imports import parse, strings_of
+from builder.scaffold.model_choice import choose_model
 from builder.scaffold.model_file import serve
 from builder.scaffold.records import RESPONSE_FILE, SCHEMA_FILE, add_requests, is_valid
 from builder.scaffold.requests import first_record, read_csv_sample, read_json_sample
@@ -35,7 +36,7 @@ def draft_folder(folder: Path, root: Path, *, source: str, sample: Any = None, s
     script = find_script(folder, draft.python)
     models = list(find_models(folder))
     strings = _strings(folder, script)
-    model, others = choose_model(folder, models, strings)
+    model, others = choose_model(folder, models, strings, script)
     if model is None:
         draft.blank("model.path", "the trained model: a file or folder in this bundle")
     else:
@@ -109,7 +110,7 @@ def complete(
             draft.guess("smoke", f"{script} may take other features than the model: it was not run")
         add_requests(draft, intake=intake, record=record, sample_file=sample_file, schema=schema)
     if not has_own_requirements:
-        take_requirements(draft, folder)
+        take_requirements(draft, folder, script)
 
 
 def _take_script(draft: Draft, folder: Path, script: str, caller: str | None) -> Contract | None:
@@ -157,31 +158,6 @@ def find_models(folder: Path) -> Iterator[tuple[str, Artifact]]:
             artifact = read_artifact(path)
             if artifact is not None:
                 yield path.relative_to(folder).as_posix(), artifact
-
-
-def choose_model(
-    folder: Path, models: Sequence[tuple[str, Artifact]], strings: set[str]
-) -> tuple[str | None, list[str]]:
-    """Return the model's path, and the models that were passed over.
-
-    A script opens ``model_dir/<basename>``; when it joins ``models/churn.pkl`` to the model directory, the model is the
-    folder ``models``.
-    """
-    paths = [relative for relative, _ in models]
-    for relative in paths:
-        parts = relative.split("/")
-        for start in range(len(parts)):
-            if "/".join(parts[start:]) in strings:
-                chosen = "/".join(parts[: start + 1])
-                inside = f"{chosen}/"
-                return chosen, [other for other in paths if other != relative and not other.startswith(inside)]
-    if not paths:
-        # A folder the script names may hold a model of a kind that is not known.
-        named = next((name for name in ("model", "models", "weights") if (folder / name).is_dir()), None)
-        return named, []
-    ranked = sorted(models, key=lambda one: (not one[1].is_known, one[0].count("/"), one[0]))
-    chosen = ranked[0][0]
-    return chosen, [other for other in paths if other != chosen]
 
 
 def find_sample(

@@ -17,6 +17,7 @@ from builder.scaffold.folder import draft_folder, find_models, find_script
 from builder.scaffold.mlflow import draft_mlflow
 from builder.scaffold.model_file import draft_model_file
 from builder.scaffold.requests import read_csv_sample, read_json_sample
+from builder.scaffold.requirements import settle_modules
 from builder.scaffold.truss import draft_truss, is_truss
 from builder.scaffold.yaml_file import read_yaml
 
@@ -45,7 +46,9 @@ def draft_bundle(path: Path, *, into: Path | None = None, sample: Path | None = 
     root = (into or (path if path.is_dir() else path.parent)).resolve()
     make, start = _form(path, source)
     value, file = (None, None) if sample is None else _sample(sample)
-    return make(start, root, source=source, sample=value, sample_file=file)
+    draft = make(start, root, source=source, sample=value, sample_file=file)
+    settle_modules(draft)
+    return draft
 
 
 class Maker(Protocol):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builder.check.distributions import likely_distribution
+from builder.check.distributions import known_distribution
 
 _LEANER = {"xgboost": "xgboost-cpu", "tensorflow": "tensorflow-cpu"}
 """Builds without CUDA, which is all a server without a GPU needs."""
@@ -26,15 +26,32 @@ class Imports:
     """Distribution by likely name, and the first ``file:line`` that imports it."""
     sources: list[str] = field(default_factory=list)
     """Files and folders of the bundle that are imported, relative to the bundle's root."""
+    own: set[str] = field(default_factory=set)
+    """The modules those files are, by their top-level names."""
+    unknown: dict[str, str] = field(default_factory=dict)
+    """Modules that are neither there nor of a distribution that is known, and the first ``file:line``."""
     strings: set[str] = field(default_factory=set)
     """Text in the code that may be paths, joined where the code joins it by ``/`` or ``os.path.join``."""
 
 
-def read_imports(root: Path, script: str) -> Imports:
-    """Follow the imports of a script through the files beside it."""
+def read_imports(root: Path, script: str, *, also: Iterable[str] = ()) -> Imports:
+    """Follow the imports of a script through the files beside it; ``also`` names modules that are needed besides."""
     found = Imports()
     start = root / script
     waiting, seen = [start], {start}
+
+    def take(own: Path, module: str) -> None:
+        relative = own.relative_to(root).as_posix()
+        if own != start and relative not in found.sources and own not in seen:
+            found.sources.append(relative)
+        found.own.add(module.partition(".")[0])
+        new = [own] if own.is_file() else sorted(own.rglob("*.py"))
+        waiting.extend(one for one in new if one not in seen)
+        seen.update({*new, own})
+
+    for module in also:
+        if (own := _own(module, start, start, root)) is not None:
+            take(own, module)
     while waiting:
         path = waiting.pop(0)
         tree = parse(path)
@@ -42,29 +59,28 @@ def read_imports(root: Path, script: str) -> Imports:
             continue
         found.strings |= set(strings_of(tree))
         for module, line in _imported(tree, path, root):
-            own = _own(module, path, start, root)
-            if own is not None:
-                relative = own.relative_to(root).as_posix()
-                if own != start and relative not in found.sources and own not in seen:
-                    found.sources.append(relative)
-                new = [own] if own.is_file() else sorted(own.rglob("*.py"))
-                waiting += [one for one in new if one not in seen]
-                seen |= {*new, own}
-                continue
-            distribution = distribution_of(module)
-            if distribution:
+            if (own := _own(module, path, start, root)) is not None:
+                take(own, module)
+            elif not is_provided(module):
                 place = f"{path.relative_to(root).as_posix()}:{line}"
-                found.distributions.setdefault(distribution, place)
+                distribution = distribution_of(module)
+                if distribution is None:
+                    found.unknown.setdefault(module.partition(".")[0], place)
+                else:
+                    found.distributions.setdefault(distribution, place)
     return found
 
 
-def distribution_of(module: str) -> str | None:
-    """Return the likely distribution of a module, or None when it needs none."""
+def is_provided(module: str) -> bool:
+    """Tell whether a module needs no distribution: the standard library's, or one the image stands in for."""
     top = module.partition(".")[0]
-    if top in sys.stdlib_module_names or top in _SERVED or not top:
-        return None
-    likely = likely_distribution(module)
-    return _LEANER.get(likely.name, likely.name) if likely else None
+    return top in sys.stdlib_module_names or top in _SERVED or not top
+
+
+def distribution_of(module: str) -> str | None:
+    """Return the distribution of a module; None where it needs none, or nobody can say whose name that is."""
+    distribution = None if is_provided(module) else known_distribution(module)
+    return _LEANER.get(distribution, distribution) if distribution else None
 
 
 def parse(path: Path) -> ast.Module | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from builder.bundle.mlflow import MLMODEL, read_inputs, signature_schema
 from builder.errors import UsageError
 from builder.scaffold.artifact import Artifact, read_artifact
 from builder.scaffold.columns import Column, Intake
-from builder.scaffold.compose import choose_python, free, name_of, place, write_adapter
+from builder.scaffold.compose import NAMED_BY_MODEL, choose_python, free, name_of, place, write_adapter
 from builder.scaffold.conda import use_conda, use_lines
 from builder.scaffold.contradictions import check_sample
 from builder.scaffold.draft import Draft, Wanted
@@ -64,7 +65,7 @@ def draft_mlflow(folder: Path, root: Path, *, source: str, sample: Any = None, s
         check_sample(intake, first_record(sample))
     if artifact is not None and not artifact.is_served:
         trusted = texts(part(flavors, flavor or "").get("skops_trusted_types"))
-        write_adapter(draft, _with(artifact, intake), artifact.path.name, trusted=trusted)
+        write_adapter(draft, replace(artifact, intake=intake), artifact.path.name, trusted=trusted)
     drop_brought(draft)
     record = first_record(sample) if sample is not None else None
     add_requests(draft, intake=intake, record=record, sample_file=sample_file, schema=schema)
@@ -88,6 +89,7 @@ def _direct(folder: Path, flavors: Mapping[str, Any]) -> tuple[str | None, Artif
 
 
 def _use_flavor(draft: Draft, flavor: str, told: Mapping[str, Any], artifact: Artifact) -> None:
+    draft.modules |= dict.fromkeys(artifact.modules, NAMED_BY_MODEL)
     _, version_key, distribution = _FLAVORS[flavor]
     version = text(told.get(version_key))
     for wanted in (*artifact.wanted, *artifact.serving):
@@ -119,12 +121,6 @@ _PYFUNC = (
     Wanted(line="mlflow", why="loads the model by its python_function"),
     Wanted(line="pandas", why="MLflow takes data frames"),
 )
-
-
-def _with(artifact: Artifact, intake: Intake | None) -> Artifact:
-    return Artifact(
-        path=artifact.path, format=artifact.format, adapter=artifact.adapter, wanted=artifact.wanted, intake=intake
-    )
 
 
 def _requirements(draft: Draft, folder: Path, told: Mapping[str, Any], *, only_versions: bool) -> str | None:

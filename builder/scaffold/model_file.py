@@ -8,7 +8,15 @@ from typing import Any
 
 from builder.errors import UsageError
 from builder.scaffold.artifact import SUFFIXES, Artifact, read_artifact
-from builder.scaffold.compose import choose_python, name_of, place, require_all, use_artifact, write_adapter
+from builder.scaffold.compose import (
+    choose_python,
+    name_of,
+    place,
+    require_all,
+    use_artifact,
+    use_modules,
+    write_adapter,
+)
 from builder.scaffold.contradictions import check_sample
 from builder.scaffold.draft import Draft
 from builder.scaffold.records import add_requests
@@ -25,7 +33,7 @@ def draft_model_file(
         raise UsageError.of(
             "not a model file that is known",
             at=source,
-            want="scikit-learn (joblib, pickle, skops), XGBoost, LightGBM, CatBoost, ONNX, TorchScript, Keras",
+            want="scikit-learn (joblib, pickle, skops), XGBoost, LightGBM, CatBoost (.cbm), ONNX, TorchScript, Keras",
             hint="name a folder with a score.py that loads it; init then writes the rest",
         )
     check_sample(artifact.intake, first_record(sample))
@@ -63,6 +71,8 @@ def serve(
         require_all(draft, artifact.serving)
     if artifact is None or not artifact.is_served:
         write_adapter(draft, artifact, basename, trusted=trusted, record=record)
+        found = use_modules(draft, folder, str(draft.script)) if draft.modules else []
+        draft.sources = [place(draft, folder / relative) for relative in found]
     use_freeze(draft, folder)
     drop_brought(draft)
     add_requests(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from builder.bundle.requirements import read_requirements
-from builder.check.distributions import read_freeze
+from builder.check.distributions import normalised, read_freeze
 from builder.scaffold.compose import place
 from builder.scaffold.draft import Draft, Wanted
 from builder.scaffold.keras_backend import choose_backend
@@ -29,9 +29,13 @@ def frozen_python(folder: Path) -> str | None:
     return None
 
 
-def take_requirements(draft: Draft, folder: Path) -> None:
-    """Take the author's own requirements file, where there is one; what is needed beyond it is said, not changed."""
-    path = next((folder / name for name in _FILES if (folder / name).is_file()), None)
+def take_requirements(draft: Draft, folder: Path, script: str = "") -> None:
+    """Take the author's own requirements file, where there is one; what is needed beyond it is said, not changed.
+
+    The one nearest to the script is the one it is served with: SageMaker's is ``code/requirements.txt``.
+    """
+    folders = [folder / parent for parent in PurePosixPath(script).parents] or [folder]
+    path = next((path for near in folders for name in _FILES if (path := near / name).is_file()), None)
     if path is None:
         return
     try:
@@ -101,6 +105,42 @@ def use_freeze(draft: Draft, folder: Path) -> None:
         else wanted
         for wanted in draft.requirements
     ]
+
+
+def settle_modules(draft: Draft) -> None:
+    """Find the distributions of modules nobody knows in what the author lists or froze; what is left is a blank.
+
+    A module's own name is never taken for a distribution's: on a public index anyone may have registered it.
+    """
+    listed = {wanted.name for wanted in draft.requirements} | set(_names(draft, draft.requirements_file))
+    pins = read_freeze(_lines(draft, draft.training_environment))
+    left = []
+    for module, who in draft.modules.items():
+        name = normalised(module)
+        if any(f"-{name}-" in f"-{one}-" for one in listed):
+            continue
+        if name in pins and draft.requirements_file is None:
+            draft.require(f"{name}=={pins[name]}", f"as in {draft.training_environment}")
+        else:
+            left.append(f"module {module}, {who}")
+    if left:
+        place = draft.requirements_file or "environment.requirements"
+        advice = "name the distribution it is of, or put its file beside the script and in scoring.sources"
+        draft.blank(place, f"{'; '.join(left)}: {advice}")
+
+
+def _names(draft: Draft, relative: str | None) -> Sequence[str]:
+    return read_requirements(_lines(draft, relative)).names
+
+
+def _lines(draft: Draft, relative: str | None) -> list[str]:
+    """Return the lines of a file of the bundle to be; none where it cannot be read."""
+    if relative is None:
+        return []
+    try:
+        return draft.copies.get(relative, draft.root / relative).read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
 
 
 def _bare(line: str) -> str:

@@ -1,4 +1,4 @@
-"""Formats that are zip archives: PyTorch, Keras, skops, numpy; and the headers of safetensors and HDF5."""
+"""Formats that are zip archives: PyTorch, Keras, skops, numpy; and the headers of safetensors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from mmap import mmap
 from typing import Any
 
+from builder.check.artifacts.keras import read_inputs
 from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, TooLargeError, UnreadableError
 from builder.host.zip_errors import ZIP_ERRORS
 
@@ -83,7 +84,15 @@ def _keras(archive: zipfile.ZipFile) -> Artifact:
         evidence="keras_version of metadata.json",
     )
     classes = frozenset(str(value) for value in _values(config, "class_name"))
-    return Artifact(format="Keras archive", makers=(maker,), needs=("keras|tensorflow",), classes=classes)
+    features, facts = read_inputs(config)
+    return Artifact(
+        format="Keras archive",
+        makers=(maker,),
+        needs=("keras|tensorflow",),
+        features=features,
+        facts=facts,
+        classes=classes,
+    )
 
 
 def _skops(archive: zipfile.ZipFile) -> Artifact:
@@ -108,7 +117,14 @@ def _skops(archive: zipfile.ZipFile) -> Artifact:
         needs=("skops", *sorted(roots & {"sklearn", "numpy", "scipy", "xgboost", "lightgbm", "catboost", "pandas"})),
         features=_skops_features(schema),
         classes=frozenset(classes),
+        outermost=_outermost(schema),
     )
+
+
+def _outermost(schema: Mapping[str, Any]) -> str:
+    """Return the class of the object a skops archive is of; of a pipeline its last step would have to be told."""
+    module, name = str(schema.get("__module__")), str(schema.get("__class__"))
+    return "" if name == "Pipeline" else name if module == "builtins" else f"{module}.{name}"
 
 
 def _skops_features(schema: Mapping[str, Any]) -> ModelFeatures | None:
@@ -194,18 +210,3 @@ def read_safetensors(buffer: bytes | mmap) -> Artifact:
         makers=(Maker(library=maker, version=None, evidence="format in the header"),) if maker else (),
         needs=("safetensors",),
     )
-
-
-_LAMBDA = "__lambda__"
-"""The class Keras gives a Python function, by value."""
-_HDF5_VERSION = re.compile(rb"keras_version.{0,200}?(\d+\.\d+\.\d+[\w.-]*)", re.DOTALL)
-
-
-def read_hdf5(buffer: bytes | mmap) -> Artifact:
-    """Read which Keras wrote an HDF5 file, from the bytes of its attributes."""
-    found = _HDF5_VERSION.search(buffer)
-    if found is None:
-        return Artifact(format="HDF5")  # what reads it, only the code that does can tell
-    maker = Maker(library="keras", version=found[1].decode("ascii", "replace"), evidence="the attribute keras_version")
-    classes = frozenset({_LAMBDA} if buffer.find(b'"%s"' % _LAMBDA.encode()) >= 0 else ())
-    return Artifact(format="Keras HDF5", makers=(maker,), needs=("keras|tensorflow",), classes=classes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -10,14 +11,13 @@ from builder.check.artifacts.catboost import read_catboost
 from builder.check.artifacts.fitted import fitted_estimators
 from builder.check.artifacts.lightgbm import is_lightgbm, read_lightgbm
 from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, UnreadableError
-from builder.check.artifacts.xgboost import is_xgboost, read_xgboost
+from builder.check.artifacts.xgboost import is_booster, read_xgboost
 from builder.check.pickle_reading import Call, Outside, PickleReading
 from builder.check.pickle_tables import MOVED
 from builder.check.pickle_values import Array, Bytes, Collection, Global, Instance, Mapping, OldText, Value, walk
 
-_STANDARD = frozenset(
-    "array builtins collections copyreg _codecs datetime decimal fractions uuid pathlib random re types".split()  # noqa: SIM905
-)
+_NOBODYS = sys.stdlib_module_names | {"__builtin__", "copy_reg", "__torch__"}
+"""Modules of the standard library, as Python 2 called two of them, and what PyTorch brings along in the file."""
 _MOST_NAMES = 1 << 20
 
 
@@ -29,19 +29,38 @@ def read_pickled(form: str, reading: PickleReading) -> Artifact:
     artifact = Artifact(
         format=form,
         makers=tuple(makers),
-        needs=tuple(dict.fromkeys(root for root in roots if root not in _STANDARD and root != "__torch__")),
+        needs=tuple(dict.fromkeys(root for root in roots if root not in _NOBODYS)),
         features=_features(reading.value),
         facts=_facts(reading),
         classes=frozenset(instance.path for instance in instances if instance.path),
         names=frozenset(str(event) for event in _globals(reading)),
         fitted=frozenset(fitted_estimators(instances)),
         devices=frozenset(_devices(reading)),
+        outermost=describe_outermost(reading.value),
     )
     for instance in instances:
         inner = _booster(instance)
         if inner is not None:
             artifact = artifact.joined(inner)
     return artifact
+
+
+def describe_outermost(value: Value) -> str:
+    """Return the class of what a pickle builds, of a pipeline that of its last step; or the name of a plain type."""
+    for _ in range(_MOST_PARTS):
+        if not isinstance(value, Instance):
+            return next((name for kinds, name in _PLAIN if isinstance(value, kinds)), "")
+        if value.path != "sklearn.pipeline.Pipeline":
+            return value.path
+        steps = value.attributes.get("steps")
+        last = steps[-1] if isinstance(steps, list) and steps else None
+        if not isinstance(last, tuple) or len(last) != 2 or not isinstance(last[1], Instance):
+            return ""
+        value = last[1]
+    return ""
+
+
+_PLAIN: tuple[tuple[type, str], ...] = ((Mapping, "dict"), (list, "list"), (tuple, "tuple"), (Collection, "set"))
 
 
 def _globals(reading: PickleReading) -> Iterator[Global]:
@@ -98,7 +117,7 @@ def _booster(instance: Instance) -> Artifact | None:
     if instance.path == "xgboost.core.Booster":
         handle = instance.attributes.get("handle")
         content = handle if isinstance(handle, Bytes) else _inner_bytes(handle)
-        if content is not None and is_xgboost(content.content()[:512]):
+        if content is not None and is_booster(content.content()[:512]):
             found = _read(read_xgboost, content.content())
             return None if found is None else replace(found, facts={**found.facts, "xgboost-format": "pickle"})
     if instance.path == "lightgbm.basic.Booster":

@@ -6,9 +6,11 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from builder.check.artifacts.archives import is_safetensors, read_hdf5, read_safetensors, read_zip
+from builder.check.artifacts.archives import is_safetensors, read_safetensors, read_zip
 from builder.check.artifacts.catboost import MAGIC as CATBOOST
 from builder.check.artifacts.catboost import read_catboost
+from builder.check.artifacts.hdf5 import MAGIC as HDF5
+from builder.check.artifacts.hdf5 import read_hdf5
 from builder.check.artifacts.lightgbm import is_lightgbm, read_lightgbm
 from builder.check.artifacts.mlflow import read_mlmodel
 from builder.check.artifacts.onnx import is_onnx, read_onnx
@@ -63,7 +65,7 @@ def _read(buffer: Buffer, name: str) -> Artifact:
         return read_lightgbm(_whole(buffer))
     if head.startswith(CATBOOST):
         return read_catboost(_whole(buffer))
-    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+    if head.startswith(HDF5):
         return read_hdf5(buffer)
     if is_safetensors(buffer):
         return read_safetensors(buffer)

@@ -64,6 +64,8 @@ class Artifact:
     """Estimators of scikit-learn that were fitted: ``OneHotEncoder``, ``OneHotEncoder(sparse)``."""
     devices: frozenset[str] = frozenset()
     """Where its tensors were: ``cuda:0``."""
+    outermost: str = ""
+    """What loading it gives: a class (a pipeline's last step's), or ``dict`` and the like; empty if unknown."""
     is_known: bool = True
 
     def version_of(self, library: str) -> str | None:

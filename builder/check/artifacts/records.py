@@ -29,6 +29,7 @@ def to_record(reading: Reading) -> dict[str, Any] | None:
         "names": sorted(artifact.names),
         "fitted": sorted(artifact.fitted),
         "devices": sorted(artifact.devices),
+        "outermost": artifact.outermost,
         "is_known": artifact.is_known,
     }
     try:
@@ -60,6 +61,7 @@ def from_record(record: dict[str, Any]) -> Reading:
             names=frozenset(record["names"]),
             fitted=frozenset(record["fitted"]),
             devices=frozenset(record["devices"]),
+            outermost=record["outermost"],
             is_known=record["is_known"],
         )
     )

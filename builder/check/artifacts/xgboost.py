@@ -8,27 +8,38 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from builder.check.artifacts.reading import Artifact, Maker, ModelFeatures, UnreadableError
+from builder.bundle.framework import XGBOOST_JSON, XGBOOST_UBJSON
+from builder.check.artifacts.reading import UNKNOWN, Artifact, Maker, ModelFeatures, UnreadableError
 from builder.check.artifacts.ubjson import Numbers, read_ubjson
 
-_JSON = re.compile(rb"\A\s*\{\s*\"(?:learner|version|Config|Model)\"\s*:")
-_UBJSON = re.compile(rb"\A\{(?:[LlIiU][\x00-\x08]{1,8})(?:learner|version|Config|Model)", re.DOTALL)
 _NEEDS = "xgboost|xgboost-cpu"
 _MOST_NUMBERS = 1 << 20
 """Bytes of the words of one categorical feature, or categories that are numbers: more are no use to a schema."""
 
 
+_BINARY = (b"binf", b"CONFIG-offset:")
+_TEXT = re.compile(rb'\A\s*\{\s*"')
+_PICKLED = re.compile(rb'\A\{(?:[LlIiU][\x00-\x08]{1,8}|")(?:Config|Model)"?', re.DOTALL)
+_PARTS = ("gradient_booster", "learner_model_param")
+"""What every learner has, whatever was trained."""
+
+
 def is_xgboost(head: bytes) -> bool:
     """Tell whether a file begins as XGBoost's models do."""
-    return bool(_JSON.match(head) or _UBJSON.match(head) or head.startswith((b"binf", b"CONFIG-offset:")))
+    return bool(XGBOOST_JSON.match(head) or XGBOOST_UBJSON.match(head) or head.startswith(_BINARY))
+
+
+def is_booster(head: bytes) -> bool:
+    """Tell whether the content of a pickled Booster begins as it does: as a model, or as one and its configuration."""
+    return bool(_PICKLED.match(head)) or is_xgboost(head)
 
 
 def read_xgboost(data: bytes) -> Artifact:
-    """Read a model; UnreadableError when it breaks off."""
-    if data.startswith((b"binf", b"CONFIG-offset:")):
+    """Read a model; what only begins like one is unknown, and UnreadableError is raised when it breaks off."""
+    if data.startswith(_BINARY):
         maker = Maker(library="xgboost", version=None, evidence="its binary format, deprecated since 1.7")
         return Artifact(format="XGBoost binary", makers=(maker,), needs=(_NEEDS,), facts={"xgboost-format": "binary"})
-    if _JSON.match(data[:512]):
+    if _TEXT.match(data[:512]):
         form = "XGBoost JSON"
         try:
             content = json.loads(data)
@@ -37,14 +48,13 @@ def read_xgboost(data: bytes) -> Artifact:
     else:
         form = "XGBoost UBJSON"
         content = read_ubjson(data)
-    if not isinstance(content, Mapping):
-        raise UnreadableError("the model is no object")
     # A pickled Booster has its configuration beside the model.
-    model = content.get("Model", content)
-    if not isinstance(model, Mapping) or not isinstance(model.get("learner"), Mapping):
-        raise UnreadableError("the model has no learner")
-    learner = model["learner"]
-    version = _version(model.get("version", content.get("version")))
+    model = content.get("Model", content) if isinstance(content, Mapping) else None
+    if not isinstance(model, Mapping) or not isinstance(learner := model.get("learner"), Mapping):
+        return UNKNOWN
+    if not all(part in learner for part in _PARTS):
+        return UNKNOWN
+    version = _version(model.get("version"))
     objective = learner.get("objective")
     facts = {"xgboost-format": "ubj" if form.endswith("UBJSON") else "json"}
     if isinstance(objective, Mapping) and isinstance(objective.get("name"), str):

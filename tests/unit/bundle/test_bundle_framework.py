@@ -104,6 +104,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
         (b'{\n  "version": [3, 0, 0], "learner": {}}', "XGBoost JSON"),
         (b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner{L", "XGBoost UBJSON"),
         (b"{i\x07learner{", "XGBoost UBJSON"),
+        (b"{i\x07version[#i\x03i\x03i\x00i\x00i\x07learner{", "XGBoost UBJSON"),
     ],
 )
 def test_xgboosts_own_formats_are_told_by_their_first_bytes(tmp_path: Path, content: bytes, form: str) -> None:
@@ -115,6 +116,11 @@ def test_xgboosts_own_formats_are_told_by_their_first_bytes(tmp_path: Path, cont
     "content",
     [
         b'{"weights": [1, 2]}',
+        b'{"version": "1.0", "truncation": null, "model": {}}',
+        b'{"version": 3, "labels": ["no", "yes"]}',
+        b'{"version": [1, 2, 3], "rules": [{"learner": {}}]}',
+        b'{"learner": "tree", "depth": 3}',
+        b"{L\x00\x00\x00\x00\x00\x00\x00\x06Config{L\x00\x00\x00\x00\x00\x00\x00\x07learner{",
         b"PK\x03\x04",
         b"\x89HDF\r\n",
         b"hello",

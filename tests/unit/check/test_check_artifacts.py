@@ -152,8 +152,55 @@ def test_keras_archives_are_read() -> None:
 def test_keras_hdf5_files_are_read_by_their_attribute() -> None:
     content = b"\x89HDF\r\n\x1a\n" + b"\0" * 64 + b"keras_version\0\0\x13\0\0\0\x062.15.0\0\0backend"
     artifact = read_bytes(content, "m.h5").artifact
-    assert (artifact.format, artifact.version_of("keras")) == ("Keras HDF5", "2.15.0")
+    assert (artifact.format, artifact.version_of("keras")) == ("Keras HDF5 weights", "2.15.0")
+    assert read_bytes(content + b"model_config", "m.h5").artifact.format == "Keras HDF5"
     assert read_bytes(b"\x89HDF\r\n\x1a\n", "m.h5").artifact.format == "HDF5"
+
+
+def test_a_heap_that_is_not_where_it_is_said_to_be_is_no_crash() -> None:
+    content = (FIXTURES / "keras-3.15.1.h5").read_bytes()
+    artifact = read_bytes(content.replace(b"GCOL", b"GONE"), "m.h5").artifact
+    assert (artifact.format, artifact.features) == ("Keras HDF5", None)
+    for end in range(0, len(content), 97):
+        read_bytes(content[:end], "m.h5")
+
+
+@pytest.mark.parametrize(
+    ("layers", "count"),
+    [
+        ([{"class_name": "InputLayer", "config": {"batch_shape": [None, 4]}}, {"class_name": "Dense"}], 4),
+        ([{"class_name": "InputLayer", "config": {"batch_input_shape": [None, 4], "dtype": "float32"}}], 4),
+        ([{"class_name": "InputLayer", "config": {"batch_shape": [None, 28, 28, 1]}}], None),
+        ([{"class_name": "InputLayer", "config": {"batch_shape": [None, 1], "dtype": "string"}}], None),
+        ([{"class_name": "InputLayer", "config": {"batch_shape": [None, None]}}], None),
+        ([{"class_name": "InputLayer", "config": {"batch_shape": [None, 2]}}] * 2, None),
+        ([{"class_name": "Dense", "config": {}}], None),
+        ("layers", None),
+    ],
+)
+def test_a_keras_model_of_one_row_of_numbers_tells_how_many(layers: object, count: int | None) -> None:
+    config = {"class_name": "Sequential", "config": {"layers": layers}}
+    members = {"metadata.json": b"{}", "config.json": json.dumps(config).encode()}
+    features = read_bytes(zipped(members), "m.keras").artifact.features
+    assert (features.count if features else None) == count
+
+
+def test_categories_of_a_pickled_xgboost_model_are_read() -> None:
+    features = read_artifact(FIXTURES / "xgboost-3.2.0-categories.joblib.xz").artifact.features
+    assert features is not None
+    assert features.names == ("age", "plan", "level")
+    assert features.categories == {1: ("basic", "plus", "pro"), 2: (1, 2, 3)}
+
+
+def test_a_keras_model_of_several_inputs_tells_their_shapes() -> None:
+    layers = [
+        {"class_name": "InputLayer", "config": {"name": "age", "batch_shape": [None, 1]}},
+        {"class_name": "InputLayer", "config": {"name": "note", "batch_shape": [None, 1], "dtype": "string"}},
+    ]
+    members = {"metadata.json": b"{}", "config.json": json.dumps({"config": {"layers": layers}}).encode()}
+    artifact = read_bytes(zipped(members), "m.keras").artifact
+    assert artifact.features is None
+    assert artifact.facts == {"keras-inputs": "age [None, 1], note of text"}
 
 
 def test_tensors_outside_of_a_safetensors_file_are_a_problem() -> None:
@@ -209,6 +256,28 @@ def test_what_is_none_of_the_formats_is_unknown() -> None:
         assert not read_bytes(content, "m.bin").artifact.is_known
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{\n  "version": "1.0",\n  "truncation": null,\n  "model": {"type": "WordPiece"}\n}',
+        b'{"version": 3, "rules": []}',
+        b'{"version": [1, 0, 0], "rules": []}',
+        b'{"learner": {"depth": 3}, "version": [1, 0, 0]}',
+    ],
+)
+def test_json_of_another_tool_is_no_damaged_model(content: bytes) -> None:
+    reading = read_bytes(content, "tokenizer.json")
+    assert (reading.artifact.is_known, reading.problem) == (False, None)
+
+
+def test_an_xgboost_model_is_told_whatever_the_order_of_its_keys() -> None:
+    content = json.loads((FIXTURES / "xgboost-1.7.6.json").read_text())
+    turned = {"version": content["version"], "learner": content["learner"]}
+    for indent in (None, 2):
+        reading = read_bytes(json.dumps(turned, indent=indent).encode(), "m.json")
+        assert (reading.problem, reading.artifact.version_of("xgboost")) == (None, "1.7.6")
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_pickles_are_read_like_any_other(name: str) -> None:
     read_bytes(HOSTILE[name], "m.pkl")
@@ -220,5 +289,6 @@ HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(64)
 def test_hdf5_is_only_keras_s_when_keras_says_so() -> None:
     tables = read_bytes(HDF5 + b"PYTABLES_FORMAT_VERSION" + bytes(64), "frame.h5").artifact
     assert (tables.format, tables.needs, tables.makers) == ("HDF5", (), ())
-    keras = read_bytes(HDF5 + b"keras_version" + bytes(8) + b"2.15.0" + bytes(8), "m.h5").artifact
+    told = HDF5 + b"model_config" + bytes(8) + b"keras_version" + bytes(8) + b"2.15.0" + bytes(8)
+    keras = read_bytes(told, "m.h5").artifact
     assert (keras.format, keras.needs, keras.version_of("keras")) == ("Keras HDF5", ("keras|tensorflow",), "2.15.0")

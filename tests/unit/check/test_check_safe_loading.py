@@ -22,7 +22,9 @@ LOAD = "import os, torch\ndef load(model_dir):\n    return torch.load(os.path.jo
 KERAS = "import os, keras\ndef load(model_dir):\n    return keras.models.load_model(os.path.join(model_dir, '%s')%s)\n"
 LAMBDA = {"class_name": "Lambda", "config": {"function": {"class_name": "__lambda__", "config": {"code": "4wE="}}}}
 NAMED = {"class_name": "Lambda", "config": {"function": {"class_name": "function", "config": "relu"}}}
-HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(64) + b"keras_version" + bytes(8) + b"3.15.1" + bytes(8)
+HDF5 = (
+    b"\x89HDF\r\n\x1a\n" + bytes(64) + b"model_config" + bytes(8) + b"keras_version" + bytes(8) + b"3.15.1" + bytes(8)
+)
 
 
 def keras(layer: object) -> bytes:

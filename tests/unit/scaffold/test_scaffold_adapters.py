@@ -5,10 +5,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from builder.scaffold.adapters import _BODIES, adapter_text
+from builder.scaffold.adapters import _BODIES, UNFINISHED, adapter_text
 from builder.scaffold.forms import draft_bundle
 from builder.scaffold.write import write_draft
 from tests.support import foreign
@@ -32,8 +33,51 @@ def run(folder: Path, code: str) -> str:
 def test_every_script_parses_and_keeps_a_contract_unless_it_has_a_blank(kind: str, *, has_names: bool) -> None:
     text = adapter_text(kind, what="it", basename='a"b\\c.pkl', features=["x", 'y"z', "é"], has_names=has_names)
     functions = {node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
-    assert functions >= ({"load"} if kind == "blank" else {"load", "predict"})
-    assert ("predict" in functions) == (kind != "blank")
+    assert functions >= {"load"}
+    assert ("predict" in functions) == (kind not in UNFINISHED)
+
+
+PANDAS = """
+class Categorical(list):
+    def __init__(self, values, categories):
+        super().__init__(categories.index(value) for value in values)
+
+
+class DataFrame(dict):
+    @classmethod
+    def from_records(cls, records, columns):
+        return cls({name: [record[name] for record in records] for name in columns})
+"""
+
+
+XGBOOST = "def DMatrix(table, enable_categorical): return 'matrix', dict(table)\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        ({}, "{'size': [3, 5], 'plan': ['pro', 'basic']}"),
+        ({"categories": {"plan": ("basic", "pro")}}, "{'size': [3, 5], 'plan': [1, 0]}"),
+        ({"has_names": False}, "[[3, 'pro'], [5, 'basic']]"),
+        ({"has_names": False, "features": ["plan"]}, "[['pro'], ['basic']]"),
+        ({"method": "booster"}, "('matrix', {'size': [3, 5], 'plan': ['pro', 'basic']})"),
+        ({"has_names": False, "method": "transform"}, "('dense', [[3, 'pro'], [5, 'basic']])"),
+        ({"has_names": False, "part": '["model"]', "basename": "dict.pkl"}, "[[3, 'pro'], [5, 'basic']]"),
+    ],
+)
+def test_a_pickle_s_script_hands_on_what_the_model_takes(tmp_path: Path, options: dict[str, Any], answer: str) -> None:
+    text = adapter_text("pickle", **{"what": "it", "basename": "m.pkl", "features": ["size", "plan"]} | options)
+    model = (
+        "class Sparse(list):\n    def toarray(self):\n        return 'dense', list(self)\n\n\n"
+        "class Model:\n    def predict(self, rows):\n        return rows\n\n"
+        "    def transform(self, rows):\n        return Sparse(rows)\n\n\n"
+        "def load(path):\n    return {'model': Model()} if path.name == 'dict.pkl' else Model()\n"
+    )
+    foreign.write(
+        tmp_path, {"score.py": text, "stubs/joblib.py": model, "stubs/pandas.py": PANDAS, "stubs/xgboost.py": XGBOOST}
+    )
+    records = [{"plan": "pro", "size": 3}, {"size": 5, "plan": "basic"}]
+    assert run(tmp_path, f"import score; print(score.predict(score.load('.'), {records}))") == answer
 
 
 def test_a_cog_predictor_finds_its_weights_and_gets_cogs_defaults(tmp_path: Path) -> None:

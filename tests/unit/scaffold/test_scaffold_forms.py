@@ -355,7 +355,11 @@ def test_all_that_a_sample_contradicts_is_told_at_once(churn_model: Path, tmp_pa
 
 def test_names_a_library_made_up_contradict_no_sample(tmp_path: Path) -> None:
     model = {
-        "learner": {"feature_names": ["f0", "f1"], "learner_model_param": {"num_feature": "2"}},
+        "learner": {
+            "feature_names": ["f0", "f1"],
+            "gradient_booster": {},
+            "learner_model_param": {"num_feature": "2"},
+        },
         "version": [3, 2, 0],
     }
     (tmp_path / "m.json").write_text(json.dumps(model))
@@ -402,3 +406,89 @@ def test_a_broken_manifest_is_refused_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not valid YAML") as refused:
         draft_bundle(tmp_path)
     assert "cog.yaml:" in (refused.value.faults[0].at or "")
+
+
+def of_own_classes(folder: Path, module: str = "acme_steps") -> Path:
+    """A model file whose pickle names classes of a module of the author's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "own.pkl"
+    names = "".join(f"\x8c{chr(len(part))}{part}" for part in (module, "Clip"))
+    head = b"\x80\x04\x8c\x10sklearn.pipeline\x8c\x08Pipeline\x93)\x81"
+    path.write_bytes(head + names.encode("latin-1") + b"\x93\x86.")
+    return path
+
+
+def test_a_module_beside_the_model_is_a_source_and_no_requirement(tmp_path: Path) -> None:
+    foreign.write(tmp_path, {"acme_steps.py": "import yaml\nclass Clip: ...\n"})
+    made = write_draft(draft_bundle(of_own_classes(tmp_path))).draft
+    assert (made.script, made.sources) == ("score.py", ["acme_steps.py"])
+    assert [wanted.name for wanted in made.requirements] == ["scikit-learn", "pyyaml"]
+    assert not any("acme" in note.text for note in made.blanks)
+
+
+def test_a_module_beside_the_model_comes_along_to_another_folder(tmp_path: Path) -> None:
+    foreign.write(tmp_path / "train", {"acme_steps.py": "class Clip: ...\n"})
+    write_draft(draft_bundle(of_own_classes(tmp_path / "train"), into=tmp_path / "bundle"))
+    assert (tmp_path / "bundle" / "acme_steps.py").is_file()
+
+
+def test_a_module_of_the_folder_is_a_source_of_the_author_s_script(tmp_path: Path) -> None:
+    script = "import joblib\ndef load(d):\n    return joblib.load(d + '/own.pkl')\ndef predict(m, r):\n    return r\n"
+    foreign.write(tmp_path, {"score.py": script, "acme_steps.py": "class Clip: ...\n"})
+    of_own_classes(tmp_path / "models")
+    made = draft_bundle(tmp_path)
+    assert (made.model, made.sources) == ("models/own.pkl", ["acme_steps.py"])
+    assert "acme" not in str(made.requirements)
+
+
+def test_a_module_that_is_nowhere_is_to_be_filled_in_and_never_a_requirement(tmp_path: Path) -> None:
+    made = write_draft(draft_bundle(of_own_classes(tmp_path))).draft
+    assert "acme" not in str(made.requirements)
+    (note,) = [note for note in made.blanks if note.at == "environment.requirements"]
+    assert "module acme_steps, which the model's classes come from" in note.text
+    assert "requirements: # fill in: module acme_steps" in (tmp_path / "bundle.yaml").read_text()
+
+
+@pytest.mark.parametrize("line", ["acme-steps==1.2", "python-acme-steps", "acme_steps>=1"])
+def test_a_module_the_author_s_requirements_name_is_theirs(tmp_path: Path, line: str) -> None:
+    foreign.write(tmp_path, {"requirements.txt": f"scikit-learn\njoblib\n{line}\n"})
+    made = draft_bundle(of_own_classes(tmp_path).parent)
+    assert not any("acme" in note.text for note in made.blanks)
+
+
+def test_a_module_that_was_frozen_is_required_as_it_was(tmp_path: Path) -> None:
+    foreign.write(tmp_path, {"freeze.txt": "acme-steps==1.4\nscikit-learn==1.7.2\n"})
+    made = draft_bundle(of_own_classes(tmp_path))
+    assert "acme-steps==1.4" in [wanted.line for wanted in made.requirements]
+    assert not any("acme" in note.text for note in made.blanks)
+
+
+def test_the_requirements_beside_a_sagemaker_script_are_taken(tmp_path: Path) -> None:
+    script = "import joblib, os\ndef model_fn(d):\n    return joblib.load(os.path.join(d, 'm.joblib'))\n"
+    script += "def predict_fn(data, model):\n    return model.predict(data)\n"
+    foreign.write(tmp_path, {"code/inference.py": script, "code/requirements.txt": "joblib\nscikit-learn==1.7.2\n"})
+    (tmp_path / "m.joblib").write_bytes((FIXTURES / "sklearn-1.7.2-scaler.joblib").read_bytes())
+    made = draft_bundle(tmp_path)
+    assert made.requirements_file == "code/requirements.txt"
+    foreign.write(tmp_path, {"requirements.txt": "jupyter\n"})
+    assert draft_bundle(tmp_path).requirements_file == "code/requirements.txt"
+    (tmp_path / "code" / "requirements.txt").unlink()
+    assert draft_bundle(tmp_path).requirements_file == "requirements.txt"
+
+
+@pytest.mark.parametrize("name", ["dict.joblib", "tuple.joblib", "scaler.joblib"])
+def test_what_has_no_predict_itself_becomes_a_bundle_with_a_script(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes((FIXTURES / f"sklearn-1.7.2-{name}").read_bytes())
+    made, bundle = init(path)
+    assert bundle.scoring.contract is Contract.PREDICT
+    assert not made.draft.blanks
+    assert statuses(bundle) == [200, 400]
+
+
+def test_a_container_of_several_estimators_leaves_predict_to_its_author(tmp_path: Path) -> None:
+    path = tmp_path / "m.joblib"
+    path.write_bytes((FIXTURES / "sklearn-1.7.2-dict-of-two.joblib").read_bytes())
+    made = write_draft(draft_bundle(path)).draft
+    (note,) = [note for note in made.blanks if note.at == "score.py"]
+    assert note.text.startswith("predict for m.joblib: the file holds a dict")

@@ -54,6 +54,21 @@ def test_paths_are_joined_as_the_code_joins_them(tmp_path: Path) -> None:
     assert {"model/a.pkl", "weights/b.pt", "c.txt"} <= set(strings_of(tree))
 
 
+def test_a_module_nobody_knows_is_no_distribution_of_its_own_name(tmp_path: Path) -> None:
+    write(tmp_path, {"score.py": "import functools\nimport acme_features.text\nimport pandas\nimport bayes_opt\n"})
+    found = read_imports(tmp_path, "score.py")
+    assert list(found.distributions) == ["pandas", "bayesian-optimization"]
+    assert found.unknown == {"acme_features": "score.py:2"}
+
+
+def test_modules_that_are_needed_besides_are_followed_too(tmp_path: Path) -> None:
+    write(tmp_path, {"classes.py": "import yaml\nfrom deeper import x\n", "deeper.py": "import cv2\n"})
+    found = read_imports(tmp_path, "score.py", also=("classes", "absent"))
+    assert found.sources == ["classes.py", "deeper.py"]
+    assert found.own == {"classes", "deeper"}
+    assert list(found.distributions) == ["pyyaml", "opencv-python-headless"]
+
+
 def test_a_script_that_is_no_python_imports_nothing(tmp_path: Path) -> None:
     (tmp_path / "score.py").write_text("def (")
     assert read_imports(tmp_path, "score.py").distributions == {}
