@@ -21,7 +21,7 @@ UNSAFE = Rule(
     level=Level.ERROR,
     summary="Loading the model would import or call something that no model needs.",
     why="A pickle is a program: whoever can change the file decides what runs in the container when it is loaded.",
-    remedy="Train and save the model again from sources you trust; keep functions in modules of scoring.sources.",
+    remedy="Keep functions in modules of scoring.sources; train and save the model again from sources you trust.",
 )
 MALFORMED = Rule(
     id="KILN302",
@@ -40,6 +40,9 @@ OWN_CODE = Rule(
     remedy="Keep these names where they are for as long as this model file is served.",
 )
 RULES = (UNSAFE, MALFORMED, OWN_CODE)
+
+_SUSPECT = "do not load this file; train and save the model again from sources you trust"
+"""Of what no honest model is known to need."""
 
 
 def find_pickles(subject: Subject) -> Iterable[Finding]:
@@ -84,9 +87,12 @@ def _findings(path: str, screening: Screening) -> Iterator[Finding]:
     from builder.check.pickle_allowance import NOT_LOCKED, Judgement  # noqa: PLC0415 - as above
 
     own: dict[str | None, list[Objection]] = {}
+    unknown: dict[str | None, list[Objection]] = {}
     for member, objection in screening.objections:
         if objection.judgement is Judgement.AUTHOR:
             own.setdefault(member, []).append(objection)
+        elif objection.judgement is Judgement.UNKNOWN:
+            unknown.setdefault(member, []).append(objection)
         elif objection.judgement is Judgement.MISSING and not objection.reason.startswith(NOT_LOCKED):
             yield Finding(
                 rule=MISSING,
@@ -99,7 +105,7 @@ def _findings(path: str, screening: Screening) -> Iterator[Finding]:
                 rule=UNSAFE,
                 place=Place(path=path, detail=_where(member, objection.offset)),
                 message=f"the pickle names {objection.subject} at offset {objection.offset}: {objection.reason}",
-                remedy=UNSAFE.remedy,
+                remedy=objection.remedy or _SUSPECT,
             )
     for damage in screening.damages:
         yield Finding(
@@ -107,6 +113,16 @@ def _findings(path: str, screening: Screening) -> Iterator[Finding]:
             place=Place(path=path, detail=damage.member),
             message=f"the pickle cannot be followed: {damage.text}",
             remedy=MALFORMED.remedy,
+        )
+    for member, objections in unknown.items():
+        roots = dict.fromkeys(objection.subject.partition(".")[0] for objection in objections)
+        yield Finding(
+            rule=UNSAFE,
+            place=Place(path=path, detail=_where(member, objections[0].offset)),
+            message=f"whether the pickle is safe cannot be told without the locked packages: it names "
+            f"{objections[0].subject}" + (f" and {len(objections) - 1} more" if len(objections) > 1 else ""),
+            remedy=f"run kiln lock with {' and '.join(roots)} in the requirements, then kiln check --fetch",
+            level=Level.NOTE,
         )
     for member, objections in own.items():
         names = ", ".join(objection.subject for objection in objections)
