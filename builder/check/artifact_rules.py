@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _compat_pickle
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -68,8 +67,6 @@ _PACKAGES = {
 """Distributions of other names than their modules, for when no wheel tells."""
 _INSIGNIFICANT = frozenset({"joblib", "threadpoolctl"})
 """What the loader needs and predictions do not depend on."""
-_OF_PYTHON = frozenset({"__main__", *sys.stdlib_module_names, *_compat_pickle.IMPORT_MAPPING})
-"""Modules that no distribution brings, under their names in Python 2 too."""
 _PROSE = (".md", ".txt", ".json", ".yaml", ".yml", ".csv", ".toml", ".py", ".cfg", ".ini", ".env", ".tsv")
 _MLFLOW = frozenset({"MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt", "registered_model_meta"})
 
@@ -180,7 +177,7 @@ def _missing(path: str, artifact: Artifact, locked: dict[str, str], definitions:
                 continue
             wanted, advice = " or ".join(choices), choices[0]
         else:
-            if need in _OF_PYTHON or _is_there(need, locked, definitions):
+            if need == "__main__" or need in sys.stdlib_module_names or _is_there(need, locked, definitions):
                 continue
             wanted = advice = _PACKAGES.get(need, need)
         if any(other.split("|")[0] == need for other in artifact.needs if "|" in other):

@@ -11,7 +11,7 @@ from enum import Enum
 
 from builder.check.pickle_bases import trace_ancestry
 from builder.check.pickle_classes import Definition, Definitions, Kind
-from builder.check.pickle_grants import Grant, Use, class_first, is_text, plain
+from builder.check.pickle_grants import Grant, Use, class_first, is_text, lookup
 from builder.check.pickle_reading import Build, Call, Event, Fill, Outside
 from builder.check.pickle_refusals import TRUSTED_ONLY, find_refusal
 from builder.check.pickle_tables import FAMILIES, MOVED, NEVER_WHOLE, TABLE
@@ -280,23 +280,24 @@ class Allowance:
         if missing is not None:
             return Verdict(judgement=Judgement.MISSING, grant=Grant(Use.MADE), reason=missing)
         found = self._definitions.find(module, name, is_read=True)
-        if found.kind is Kind.CLASS and found.is_enumeration:
-            return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.CALLED, plain))
         if found.kind is Kind.MEMBER:
             return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.NAMED))
         if found.kind is Kind.CLASS:
-            return self._of_class(module, name)
+            return self._of_class(module, name, is_enumeration=found.is_enumeration)
         if found.kind is Kind.ABSENT:
             return _absent(module, name, found)
         kind = "is compiled, so nobody can tell what it does" if found.kind is Kind.EXTENSION else "is not a class"
         return Verdict(judgement=Judgement.REFUSED, reason=f"in {found.distribution} it {kind}", remedy=TRUSTED_ONLY)
 
-    def _of_class(self, module: str, name: str) -> Verdict:
+    def _of_class(self, module: str, name: str, *, is_enumeration: bool) -> Verdict:
         """A class may be made when nothing of its own, or of what it is derived from, runs by that."""
         ancestry = trace_ancestry(self._definitions, module, name)
-        if not ancestry.hooks and not ancestry.unknown:
-            return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.MADE))
-        methods = ", ".join(sorted(ancestry.hooks)) or f"in {', '.join(sorted(ancestry.unknown))}, which was not found"
+        # An enumeration's own __new__ has run when the class was made, and is put aside then.
+        hooks = ancestry.hooks - {"__new__"} if is_enumeration else ancestry.hooks
+        if not hooks and not ancestry.unknown:
+            grant = Grant(Use.CALLED, lookup) if is_enumeration else Grant(Use.MADE)
+            return Verdict(judgement=Judgement.ALLOWED, grant=grant)
+        methods = ", ".join(sorted(hooks)) or f"in {', '.join(sorted(ancestry.unknown))}, which was not found"
         return Verdict(
             judgement=Judgement.REFUSED,
             reason=f"unpickling it runs code of its own that nobody vouches for ({methods})",

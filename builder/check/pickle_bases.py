@@ -7,7 +7,7 @@ import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from builder.check.pickle_classes import Definitions, assigned, statements
+from builder.check.pickle_classes import Definitions, assigned, is_named_tuple, statements
 from builder.check.pickle_grants import words
 
 HOOKS = frozenset({"__setstate__", "__del__", "__new__", "__setattr__"})
@@ -79,6 +79,8 @@ def _look(search: _Search, module: str, name: str) -> Iterator[tuple[str, str]]:
         search.hooks |= {part.name for part in node.body if isinstance(part, ast.FunctionDef) and _is_hook(part)}
         for base in node.bases:
             yield from _base(search, tree, module, base)
+        return
+    if any(is_named_tuple(node, name) for node in statements(tree.body)):
         return
     source = _source(search, tree, module, name)
     if source is None:

@@ -137,7 +137,7 @@ class Definitions:
         for node in statements(tree.body):
             if isinstance(node, ast.ClassDef) and node.name == head:
                 return _nested(distribution, tree, node, rest)
-            if not rest and _is_named_tuple(node, head):
+            if not rest and is_named_tuple(node, head):
                 return Definition(kind=Kind.CLASS, distribution=distribution)
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == head:
                 return Definition(kind=Kind.OTHER if rest else Kind.FUNCTION, distribution=distribution)
@@ -249,7 +249,7 @@ def _imports_enum(tree: ast.Module) -> bool:
     )
 
 
-def _is_named_tuple(node: ast.stmt, name: str) -> bool:
+def is_named_tuple(node: ast.stmt, name: str) -> bool:
     """``X = namedtuple("X", …)`` defines a class too."""
     return (
         isinstance(node, ast.Assign)

@@ -125,6 +125,11 @@ def plain(instance: Instance) -> str | None:
     return "it may only be given constants"
 
 
+def lookup(instance: Instance) -> str | None:
+    """Only one constant: with more, an enumeration would make another."""
+    return plain(instance) or (None if len(instance.args) == 1 else "it may only look one of its constants up")
+
+
 def data(instance: Instance) -> str | None:
     """Only constants, and plain containers, whatever is in them."""
     if instance.kwargs is None and all(

@@ -88,6 +88,7 @@ def _findings(path: str, screening: Screening) -> Iterator[Finding]:
 
     own: dict[str | None, list[Objection]] = {}
     unknown: dict[str | None, list[Objection]] = {}
+    refused: dict[tuple[str | None, str, str], list[Objection]] = {}
     for member, objection in screening.objections:
         if objection.judgement is Judgement.AUTHOR:
             own.setdefault(member, []).append(objection)
@@ -101,12 +102,16 @@ def _findings(path: str, screening: Screening) -> Iterator[Finding]:
                 remedy=MISSING.remedy,
             )
         elif objection.judgement is Judgement.REFUSED:
-            yield Finding(
-                rule=UNSAFE,
-                place=Place(path=path, detail=_where(member, objection.offset)),
-                message=f"the pickle names {objection.subject} at offset {objection.offset}: {objection.reason}",
-                remedy=objection.remedy or _SUSPECT,
-            )
+            refused.setdefault((member, _root(objection), objection.reason), []).append(objection)
+    for (member, root, reason), objections in refused.items():
+        first, *rest = objections
+        more = f", and {len(rest)} more of {root}" if rest else ""
+        yield Finding(
+            rule=UNSAFE,
+            place=Place(path=path, detail=_where(member, first.offset)),
+            message=f"the pickle names {first.subject} at offset {first.offset}{more}: {reason}",
+            remedy=first.remedy or _SUSPECT,
+        )
     for damage in screening.damages:
         yield Finding(
             rule=MALFORMED,
@@ -115,13 +120,13 @@ def _findings(path: str, screening: Screening) -> Iterator[Finding]:
             remedy=MALFORMED.remedy,
         )
     for member, objections in unknown.items():
-        roots = dict.fromkeys(objection.subject.partition(".")[0] for objection in objections)
+        roots = dict.fromkeys(map(_root, objections))
         yield Finding(
             rule=UNSAFE,
             place=Place(path=path, detail=_where(member, objections[0].offset)),
-            message=f"whether the pickle is safe cannot be told without the locked packages: it names "
-            f"{objections[0].subject}" + (f" and {len(objections) - 1} more" if len(objections) > 1 else ""),
-            remedy=f"run kiln lock with {' and '.join(roots)} in the requirements, then kiln check --fetch",
+            message=f"what the pickle makes of {' and '.join(roots)} cannot be judged without the wheels of the lock",
+            remedy=f"lock what brings {' and '.join(roots)} with kiln lock, then run kiln check --fetch; a module of "
+            "your own belongs into scoring.sources",
             level=Level.NOTE,
         )
     for member, objections in own.items():
@@ -132,6 +137,10 @@ def _findings(path: str, screening: Screening) -> Iterator[Finding]:
             message=f"the model was saved with {names} of the bundle's own modules",
             remedy=OWN_CODE.remedy,
         )
+
+
+def _root(objection: Objection) -> str:
+    return objection.subject.partition(".")[0]
 
 
 def _where(member: str | None, offset: int) -> str:

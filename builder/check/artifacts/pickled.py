@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _compat_pickle
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -14,9 +16,8 @@ from builder.check.pickle_reading import Call, Outside, PickleReading
 from builder.check.pickle_tables import MOVED
 from builder.check.pickle_values import Array, Bytes, Collection, Global, Instance, Mapping, OldText, Value, walk
 
-_STANDARD = frozenset(
-    "array builtins collections copyreg _codecs datetime decimal fractions uuid pathlib random re types".split()  # noqa: SIM905
-)
+_STANDARD = frozenset({*sys.stdlib_module_names, *_compat_pickle.IMPORT_MAPPING})
+"""Modules that no distribution brings, under their names in Python 2 too."""
 _MOST_NAMES = 1 << 20
 
 
