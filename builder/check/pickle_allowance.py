@@ -106,7 +106,7 @@ class Allowance:
             reason = self._call(event)
             subject = _shown(event.instance.callee)
         elif isinstance(event, Build):
-            reason = _attributes(event.state) or self._state(event)
+            reason = None if self._is_refused(event.target) else _attributes(event.state) or self._state(event)
             subject = _shown(event.target)
         elif isinstance(event, Fill):
             reason = None if self._is_fillable(event.target) else f"{event.opcode} calls a method of it"
@@ -128,7 +128,7 @@ class Allowance:
         instance = event.instance
         callee = instance.callee
         if not isinstance(callee, Global):
-            return f"{event.opcode} calls something that is no named global"
+            return None if self._is_refused(callee) else f"{event.opcode} calls something that is no named global"
         verdict = self.verdict(callee.module, callee.name)
         if verdict.grant is None or verdict.judgement is Judgement.MISSING:
             return None  # it was objected to where it was named
@@ -142,10 +142,18 @@ class Allowance:
         if verdict.grant.check is not None:
             wrong = verdict.grant.check(instance)
             if wrong is not None:
-                return wrong
+                return None if instance.args and self._is_refused(instance.args[0]) else wrong
         if callee.module == "copyreg" or verdict.grant.check is class_first:
             return self._made(instance)
         return None
+
+    def _is_refused(self, value: Value) -> bool:
+        """Tell whether a value was made by what was objected to where it was named; what is done to it says no more."""
+        made = _class_of(value) if isinstance(value, Instance) else None
+        if made is None:
+            return False
+        verdict = self.verdict(made.module, made.name)
+        return verdict.judgement is Judgement.REFUSED and verdict.grant is None
 
     def _made(self, instance: Instance) -> str | None:
         """Through a helper a class is made that must itself be one that may be made, of such arguments."""

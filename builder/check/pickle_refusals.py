@@ -35,15 +35,20 @@ REFUSALS: Final[tuple[Refusal, ...]] = (
         "save the model with joblib.dump or pickle.dump",
     ),
     Refusal(
-        re.compile(r"(?:cloudpickle|dill)\b"),
+        re.compile(r"(?:cloudpickle|dill)\b|__builtin__\.__main__\Z"),
         "a function or class pickled by value is code of its own",
         "define it in a module of scoring.sources, import it from there in training, and save the model with "
         "joblib.dump or pickle.dump, which save it by name",
     ),
     Refusal(
-        re.compile(r"(?:functools|operator|itertools|methodcaller)\b|numpy\.vectorize\b"),
+        re.compile(r"(?:functools|operator|itertools)\b"),
         "it calls what it is given",
         _OWN_MODULE,
+    ),
+    Refusal(
+        re.compile(r"numpy\.vectorize\b"),
+        "it calls what it is given, as SciPy's discrete distributions do with it",
+        f"save search.best_estimator_ instead of a search; of a function of your own, {_OWN_MODULE}",
     ),
     Refusal(
         re.compile(r"builtins\.getattr\b"),
