@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import _compat_pickle
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from builder.check.pickle_bases import trace_ancestry
 from builder.check.pickle_classes import Definition, Definitions, Kind
+from builder.check.pickle_grants import Grant, Use, class_first, is_text, lookup
 from builder.check.pickle_reading import Build, Call, Event, Fill, Outside
-from builder.check.pickle_tables import CLASS_FIRST, FAMILIES, MOVED, NEVER_WHOLE, REASONS, TABLE, Grant, Use
+from builder.check.pickle_refusals import TRUSTED_ONLY, find_refusal
+from builder.check.pickle_tables import FAMILIES, MOVED, NEVER_WHOLE, TABLE
 from builder.check.pickle_values import Global, Instance, Mapping, OldText, Persistent, Value
 
 
@@ -19,6 +24,8 @@ class Judgement(Enum):
     ALLOWED = "allowed"
     AUTHOR = "author"
     """A class or a function of the bundle's own modules."""
+    UNKNOWN = "unknown"
+    """It is of another library, whose wheel is needed to tell."""
     MISSING = "missing"
     """It would be allowed, but the locked distribution does not have it."""
     REFUSED = "refused"
@@ -31,6 +38,8 @@ class Verdict:
     judgement: Judgement
     grant: Grant | None = None
     reason: str = ""
+    remedy: str = ""
+    """Empty when there is nothing to say that is not said of every such finding."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,11 +51,15 @@ class Objection:
     subject: str
     """The global, or the opcode."""
     reason: str
+    remedy: str = ""
+    """As in the verdict."""
 
 
 _CAPITALISED = re.compile(r"_*[A-Z]\w*(?:\._*[A-Z]\w*)*")
 _REBUILDS = re.compile(r"__pyx_unpickle_\w+|newObj")
+_REBUILT = Grant(Use.CALLED, class_first)
 _DUNDER = re.compile(r"__\w+__")
+_CHANGING = frozenset({"__class__", "__dict__"})
 
 
 class Allowance:
@@ -82,14 +95,18 @@ class Allowance:
             verdict = self.verdict(event.module, event.name)
             if verdict.judgement is not Judgement.ALLOWED:
                 yield Objection(
-                    judgement=verdict.judgement, offset=event.offset, subject=str(event), reason=verdict.reason
+                    judgement=verdict.judgement,
+                    offset=event.offset,
+                    subject=str(event),
+                    reason=verdict.reason,
+                    remedy=verdict.remedy,
                 )
             return
         if isinstance(event, Call):
             reason = self._call(event)
             subject = _shown(event.instance.callee)
         elif isinstance(event, Build):
-            reason = _state(event)
+            reason = None if self._is_refused(event.target) else _attributes(event.state) or self._state(event)
             subject = _shown(event.target)
         elif isinstance(event, Fill):
             reason = None if self._is_fillable(event.target) else f"{event.opcode} calls a method of it"
@@ -98,13 +115,20 @@ class Allowance:
             reason = None if is_torch and _is_storage(event.persistent) else _OUTSIDE
             subject = "BINPERSID"
         if reason is not None:
-            yield Objection(judgement=Judgement.REFUSED, offset=event.offset, subject=subject, reason=reason)
+            refusal = find_refusal(subject)
+            yield Objection(
+                judgement=Judgement.REFUSED,
+                offset=event.offset,
+                subject=subject,
+                reason=reason,
+                remedy="" if refusal is None else refusal.remedy,
+            )
 
     def _call(self, event: Call) -> str | None:
         instance = event.instance
         callee = instance.callee
         if not isinstance(callee, Global):
-            return f"{event.opcode} calls something that is no named global"
+            return None if self._is_refused(callee) else f"{event.opcode} calls something that is no named global"
         verdict = self.verdict(callee.module, callee.name)
         if verdict.grant is None or verdict.judgement is Judgement.MISSING:
             return None  # it was objected to where it was named
@@ -118,22 +142,43 @@ class Allowance:
         if verdict.grant.check is not None:
             wrong = verdict.grant.check(instance)
             if wrong is not None:
-                return wrong
-        if callee.module == "copyreg" or verdict.grant.check is CLASS_FIRST:
+                return None if instance.args and self._is_refused(instance.args[0]) else wrong
+        if callee.module == "copyreg" or verdict.grant.check is class_first:
             return self._made(instance)
         return None
 
+    def _is_refused(self, value: Value) -> bool:
+        """Tell whether a value was made by what was objected to where it was named; what is done to it says no more."""
+        made = _class_of(value) if isinstance(value, Instance) else None
+        if made is None:
+            return False
+        verdict = self.verdict(made.module, made.name)
+        return verdict.judgement is Judgement.REFUSED and verdict.grant is None
+
     def _made(self, instance: Instance) -> str | None:
-        """Through ``copyreg`` a class is made that must itself be one that may be made."""
+        """Through a helper a class is made that must itself be one that may be made, of such arguments."""
         made = instance.args[0]
         if not isinstance(made, Global):
             return "its class is not a constant"
         if str(made) == "builtins.type":
             return "it makes a class"
         verdict = self.verdict(made.module, made.name)
-        if verdict.grant is not None and verdict.grant.use < Use.MADE:
+        if verdict.grant is None:
+            return None  # it was objected to where it was named
+        if verdict.grant.use < Use.MADE:
             return f"it makes an object of {made}, and a model only needs {_USES[verdict.grant.use]}"
-        return None
+        if verdict.grant.check is None:
+            return None
+        return verdict.grant.check(_inner(instance, made))
+
+    def _state(self, event: Build) -> str | None:
+        """A state is held to what the class may be given, where that is known."""
+        target = event.target
+        made = _class_of(target) if isinstance(target, Instance) else None
+        if made is None:
+            return None
+        grant = self.verdict(made.module, made.name).grant
+        return None if grant is None or grant.state is None else grant.state(event.state)
 
     def _is_fillable(self, target: Instance) -> bool:
         callee = target.callee
@@ -157,19 +202,21 @@ class Allowance:
         family = FAMILIES.get(root)
         if family is not None and family.modules.fullmatch(module) and not family.without.fullmatch(module):
             return self._of_family(module, name, root)
-        if root not in NEVER_WHOLE and family is None and self._definitions.distributions(root):
+        if root not in NEVER_WHOLE and family is None and root not in _STANDARD:
             return self._of_other(module, name, root)
-        return _refused(module)
+        return _refused(module, name)
 
     def _author(self, module: str, name: str) -> Verdict:
         found = self._definitions.find(module, name)
         reason = f"{module} is the bundle's own"
         if found.kind is Kind.CLASS:
             return Verdict(judgement=Judgement.AUTHOR, grant=Grant(Use.CALLED), reason=reason)
-        if found.kind is Kind.FUNCTION:
+        if found.kind in (Kind.FUNCTION, Kind.MEMBER):
             return Verdict(judgement=Judgement.AUTHOR, grant=Grant(Use.NAMED), reason=reason)
         return Verdict(
-            judgement=Judgement.REFUSED, reason=f"{module} of the bundle defines no class or function {name}"
+            judgement=Judgement.REFUSED,
+            reason=f"{module} of the bundle defines no class or function {name}",
+            remedy=f"define {name} in {module}, or train and save the model again with what the bundle has",
         )
 
     def _present(self, module: str, name: str, root: str, grant: Grant) -> Verdict:
@@ -179,7 +226,7 @@ class Allowance:
             return Verdict(judgement=Judgement.MISSING, grant=grant, reason=missing)
         family = FAMILIES.get(root)
         if family is not None and root != "torch":
-            found = self._definitions.find(module, name)
+            found = self._definitions.find(module, name.partition(".")[0])
             if found.kind is Kind.ABSENT:
                 return _absent(module, name, found)
         return Verdict(judgement=Judgement.ALLOWED, grant=grant)
@@ -198,50 +245,81 @@ class Allowance:
 
     def _of_family(self, module: str, name: str, root: str) -> Verdict:
         if not self._definitions.indexes:
-            if _CAPITALISED.fullmatch(name) or _REBUILDS.fullmatch(name):
+            if _REBUILDS.fullmatch(name):
+                return Verdict(judgement=Judgement.ALLOWED, grant=_REBUILT)
+            if _CAPITALISED.fullmatch(name):
                 use = Use.MADE if root not in ("sklearn", "pandas") else Use.CALLED
                 return Verdict(judgement=Judgement.ALLOWED, grant=Grant(use))
             if FAMILIES[root].functions.fullmatch(module) and name.isidentifier():
                 return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.NAMED))
-            return _refused(module)
+            return _refused(module, name)
         missing = self._missing(module, root)
         if missing is not None:
             return Verdict(judgement=Judgement.MISSING, grant=Grant(Use.MADE), reason=missing)
         found = self._definitions.find(module, name)
         if found.kind is Kind.CLASS:
             return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.MADE))
-        if found.kind is Kind.EXTENSION and (_CAPITALISED.fullmatch(name) or _REBUILDS.fullmatch(name)):
+        if found.kind is Kind.EXTENSION and _CAPITALISED.fullmatch(name):
             return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.CALLED))
+        if found.kind is Kind.EXTENSION and _REBUILDS.fullmatch(name):
+            return Verdict(judgement=Judgement.ALLOWED, grant=_REBUILT)
         if found.kind is Kind.FUNCTION and FAMILIES[root].functions.fullmatch(module):
             return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.NAMED))
         if found.kind is Kind.ABSENT:
             return _absent(module, name, found)
-        return _refused(module)
+        return _refused(module, name)
 
     def _of_other(self, module: str, name: str, root: str) -> Verdict:
+        refusal = find_refusal(f"{module}.{name}")
+        if refusal is not None:
+            return Verdict(judgement=Judgement.REFUSED, reason=refusal.reason, remedy=refusal.remedy)
+        if not self._definitions.indexes:
+            # No function of theirs may be called; of a class, the wheel tells whether it may.
+            use = Use.CALLED if _CAPITALISED.fullmatch(name) else Use.MADE
+            return Verdict(judgement=Judgement.UNKNOWN, grant=Grant(use), reason="its wheel is not at hand")
+        if not self._definitions.distributions(root):
+            return Verdict(
+                judgement=Judgement.REFUSED,
+                reason=f"{NOT_LOCKED} {root}",
+                remedy=f"add the distribution that brings {root} to the requirements; a module of your own, to "
+                "scoring.sources",
+            )
         missing = self._missing(module, root)
         if missing is not None:
             return Verdict(judgement=Judgement.MISSING, grant=Grant(Use.MADE), reason=missing)
-        found = self._definitions.find(module, name, needs_hooks=True)
-        if found.kind is Kind.CLASS and not found.hooks - {"__reduce__", "__reduce_ex__"}:
-            return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.MADE))
+        found = self._definitions.find(module, name, is_read=True)
+        if found.kind is Kind.MEMBER:
+            return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.NAMED))
         if found.kind is Kind.CLASS:
-            methods = ", ".join(sorted(found.hooks))
-            return Verdict(
-                judgement=Judgement.REFUSED,
-                reason=f"unpickling it runs code of its own that nobody vouches for ({methods})",
-            )
+            return self._of_class(module, name, is_enumeration=found.is_enumeration)
         if found.kind is Kind.ABSENT:
             return _absent(module, name, found)
-        return Verdict(judgement=Judgement.REFUSED, reason=f"in {found.distribution} it is not a class")
+        kind = "is compiled, so nobody can tell what it does" if found.kind is Kind.EXTENSION else "is not a class"
+        return Verdict(judgement=Judgement.REFUSED, reason=f"in {found.distribution} it {kind}", remedy=TRUSTED_ONLY)
+
+    def _of_class(self, module: str, name: str, *, is_enumeration: bool) -> Verdict:
+        """A class may be made when nothing of its own, or of what it is derived from, runs by that."""
+        ancestry = trace_ancestry(self._definitions, module, name)
+        # An enumeration's own __new__ has run when the class was made, and is put aside then.
+        hooks = ancestry.hooks - {"__new__"} if is_enumeration else ancestry.hooks
+        if not hooks and not ancestry.unknown:
+            grant = Grant(Use.CALLED, lookup) if is_enumeration else Grant(Use.MADE)
+            return Verdict(judgement=Judgement.ALLOWED, grant=grant)
+        methods = ", ".join(sorted(hooks)) or f"in {', '.join(sorted(ancestry.unknown))}, which was not found"
+        return Verdict(
+            judgement=Judgement.REFUSED,
+            reason=f"unpickling it runs code of its own that nobody vouches for ({methods})",
+            remedy=TRUSTED_ONLY,
+        )
 
 
 NOT_LOCKED = "no locked distribution brings"
 """How the reason begins when a whole distribution is missing."""
 _OUTSIDE = "it stands for an object from outside of the file, and is no storage of torch's"
-_STANDARD = frozenset({module.partition(".")[0] for module, _ in TABLE}) - {
-    "numpy", "scipy", "pandas", "torch", "joblib", "xgboost", "lightgbm", "pytz",
-}  # fmt: skip
+_STANDARD = frozenset(
+    {*sys.stdlib_module_names, *_compat_pickle.IMPORT_MAPPING, *(module for module, _ in _compat_pickle.NAME_MAPPING)}
+)
+"""Modules of Python's own, of Python 2's too: what is not in the table is refused, locked or not."""
 _USES = {
     Use.NAMED: "its name",
     Use.MADE: "to make an object of it without calling it",
@@ -255,15 +333,11 @@ def _older(module: str) -> str:
     return module
 
 
-def _refused(module: str) -> Verdict:
-    reason = "it is not on the list of what models need"
-    parts = module.split(".")
-    for length in range(len(parts), 0, -1):
-        known = REASONS.get(".".join(parts[:length]))
-        if known:
-            reason = known
-            break
-    return Verdict(judgement=Judgement.REFUSED, reason=reason)
+def _refused(module: str, name: str) -> Verdict:
+    refusal = find_refusal(f"{module}.{name}")
+    if refusal is None:
+        return Verdict(judgement=Judgement.REFUSED, reason="it is not on the list of what models need")
+    return Verdict(judgement=Judgement.REFUSED, reason=refusal.reason, remedy=refusal.remedy)
 
 
 def _absent(module: str, name: str, found: Definition) -> Verdict:
@@ -274,14 +348,40 @@ def _absent(module: str, name: str, found: Definition) -> Verdict:
     )
 
 
-def _state(event: Build) -> str | None:
+def _attributes(state: Value) -> str | None:
     """A state that is ``(dict, slots)`` sets the slots as attributes, which could change what the object is."""
-    state = event.state
-    if isinstance(state, tuple) and len(state) == 2 and isinstance(state[1], Mapping):
-        for key, _ in state[1].pairs:
+    slots = state[1] if isinstance(state, tuple) and len(state) == 2 else None
+    if isinstance(slots, Mapping):
+        for key, _ in slots.pairs:
             if not isinstance(key, (str, OldText)) or _DUNDER.fullmatch(str(key)):
                 return f"its state sets {key if isinstance(key, str) else 'an attribute without a name'}"
+    if isinstance(state, Mapping) and any(str(key) in _CHANGING for key, _ in state.pairs if is_text(key)):
+        return "its state sets what it is an object of"
     return None
+
+
+def _class_of(instance: Instance) -> Global | None:
+    """Return the class an object is of, as far as the pickle says."""
+    callee = instance.callee
+    if (
+        isinstance(callee, Global)
+        and instance.args
+        and (callee.module == "copyreg" or _REBUILDS.fullmatch(callee.name))
+    ):
+        callee = instance.args[0]
+    return callee if isinstance(callee, Global) else None
+
+
+def _inner(instance: Instance, made: Global) -> Instance:
+    """Return what a helper of ``copyreg``, or of Cython's, makes, as if it were made without it."""
+    args: tuple[Value, ...] = instance.args[1:]
+    kwargs = None
+    helper = instance.callee.name
+    if helper == "__newobj_ex__":
+        args, kwargs = (args[0] if args and isinstance(args[0], tuple) else ()), (args[1] if len(args) > 1 else None)
+    elif helper != "__newobj__":
+        args = ()
+    return Instance(made, args, kwargs, instance.offset, is_call=False)
 
 
 def _is_storage(persistent: Persistent) -> bool:

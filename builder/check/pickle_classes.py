@@ -24,6 +24,8 @@ class Kind(Enum):
     FUNCTION = "function"
     EXTENSION = "extension"
     """Text of a compiled module: a class or a function, which cannot be told apart."""
+    MEMBER = "member"
+    """A constant of an enumeration, such as ``Color.RED``."""
     OTHER = "other"
     """The module has something of that name, which is neither."""
     ABSENT = "absent"
@@ -38,11 +40,10 @@ class Definition:
 
     kind: Kind
     distribution: str | None = None
-    hooks: frozenset[str] = frozenset()
-    """Of a class: which of the methods that run while unpickling it defines itself."""
-
-
-HOOKS = frozenset({"__setstate__", "__del__", "__new__", "__reduce__", "__reduce_ex__", "__setattr__"})
+    is_enumeration: bool = False
+    """Of a class: calling it looks one of its constants up, and does nothing else."""
+    is_read: bool = True
+    """False of a class that was only found by its name, so that nothing is known of what is in it."""
 
 
 @dataclass(slots=True)
@@ -85,16 +86,16 @@ class Definitions:
         """Tell whether a module, or its top-level name, is in the wheels or in the scoring code."""
         return self.is_author(module) or bool(self.distributions(module.partition(".")[0]))
 
-    def find(self, module: str, name: str, *, needs_hooks: bool = False) -> Definition:
-        """Look a name up in the module it is said to be in; ``hooks`` are only sure to be there when asked for."""
-        return self._find(module, name, 0, needs_hooks=needs_hooks)
+    def find(self, module: str, name: str, *, is_read: bool = False) -> Definition:
+        """Look a name up in the module it is said to be in; a class is only sure to be read when asked for."""
+        return self._find(module, name, 0, is_read=is_read)
 
     def syntax(self, module: str) -> ast.Module | None:
         """Return the syntax tree of a module of a locked wheel; None where there is no source of it."""
         for distribution in self.distributions(module.partition(".")[0]):
             index = self.indexes[distribution]
             if module in index.modules and module not in index.extensions:
-                return self._tree(distribution, module)
+                return self.tree(distribution, module)
         return None
 
     def origin(self, module: str, node: ast.ImportFrom) -> str | None:
@@ -106,9 +107,9 @@ class Definitions:
         kept = parts[: len(parts) - node.level + is_package]
         return ".".join([*kept, *([node.module] if node.module else [])]) if kept else None
 
-    def _find(self, module: str, name: str, depth: int, *, needs_hooks: bool) -> Definition:
+    def _find(self, module: str, name: str, depth: int, *, is_read: bool) -> Definition:
         if self.is_author(module):
-            return self._in_tree(None, module, name, self._tree("", module), depth)
+            return self._in_tree(None, module, name, self.tree("", module), depth)
         owners = self.distributions(module.partition(".")[0])
         for distribution in owners:
             index = self.indexes[distribution]
@@ -116,18 +117,19 @@ class Definitions:
                 present = name.encode() in self._archive(distribution).extension(module)
                 return Definition(kind=Kind.EXTENSION if present else Kind.ABSENT, distribution=distribution)
             if module in index.modules:
-                source = self._archive(distribution).source(module) if not needs_hooks and "." not in name else None
+                source = self._archive(distribution).source(module) if not is_read and "." not in name else None
                 # Most are plain classes at the top of a long file, which need no parsing to be found.
                 if source is not None and re.search(
                     rb"^class %s\s*[(:]" % re.escape(name.encode()), source, re.MULTILINE
                 ):
-                    return Definition(kind=Kind.CLASS, distribution=distribution)
-                return self._in_tree(distribution, module, name, self._tree(distribution, module), depth)
+                    return Definition(kind=Kind.CLASS, distribution=distribution, is_read=False)
+                return self._in_tree(distribution, module, name, self.tree(distribution, module), depth)
         if owners:
             return Definition(kind=Kind.ABSENT, distribution=owners[0])
         return Definition(kind=Kind.UNKNOWN)
 
-    def _tree(self, distribution: str, module: str) -> ast.Module | None:
+    def tree(self, distribution: str, module: str) -> ast.Module | None:
+        """Return the source of a module of a distribution, or of the author's when it is empty."""
         self.has_read_author |= not distribution
         key = (distribution, module)
         if key not in self._trees:
@@ -149,17 +151,19 @@ class Definitions:
         if tree is None:
             return Definition(kind=Kind.ABSENT, distribution=distribution)
         head, _, rest = name.partition(".")
-        for node in _statements(tree.body):
+        for node in statements(tree.body):
             if isinstance(node, ast.ClassDef) and node.name == head:
-                return _nested(distribution, node, rest)
+                return _nested(distribution, tree, node, rest)
+            if not rest and is_named_tuple(node, head):
+                return Definition(kind=Kind.CLASS, distribution=distribution)
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == head:
                 return Definition(kind=Kind.OTHER if rest else Kind.FUNCTION, distribution=distribution)
-        for node in _statements(tree.body):
+        for node in statements(tree.body):
             if isinstance(node, ast.ImportFrom) and depth < _DEEPEST and not rest:
                 source = self._imported(distribution, module, node, head)
                 if source is not None:
-                    return self._find(*source, depth + 1, needs_hooks=True)
-        if head in _assigned(tree.body):
+                    return self._find(*source, depth + 1, is_read=True)
+        if head in assigned(tree.body):
             return Definition(kind=Kind.OTHER, distribution=distribution)
         return Definition(kind=Kind.ABSENT, distribution=distribution)
 
@@ -200,23 +204,24 @@ def author_modules(subject: Subject) -> dict[str, bytes]:
     return found
 
 
-def _statements(body: list[ast.stmt]) -> list[ast.stmt]:
+def statements(body: list[ast.stmt]) -> list[ast.stmt]:
     """Return the statements that run when the module is imported, inside of ``if``, ``try`` and ``with`` too."""
     found: list[ast.stmt] = []
     for node in body:
         found.append(node)
         for part in ("body", "orelse", "finalbody"):
             if isinstance(node, (ast.If, ast.Try, ast.With)):
-                found += _statements(getattr(node, part, []))
+                found += statements(getattr(node, part, []))
         if isinstance(node, ast.Try):
             for handler in node.handlers:
-                found += _statements(handler.body)
+                found += statements(handler.body)
     return found
 
 
-def _assigned(body: list[ast.stmt]) -> set[str]:
+def assigned(body: list[ast.stmt]) -> set[str]:
+    """Return the names that these statements import or assign."""
     names: set[str] = set()
-    for node in _statements(body):
+    for node in statements(body):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
@@ -225,15 +230,50 @@ def _assigned(body: list[ast.stmt]) -> set[str]:
     return names
 
 
-def _nested(distribution: str | None, node: ast.ClassDef, rest: str) -> Definition:
+def _nested(distribution: str | None, tree: ast.Module, node: ast.ClassDef, rest: str) -> Definition:
+    is_enumeration = _is_enumeration(tree, node)
     if not rest:
-        methods = {part.name for part in node.body if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef))}
-        return Definition(kind=Kind.CLASS, distribution=distribution, hooks=frozenset(methods & HOOKS))
+        return Definition(kind=Kind.CLASS, distribution=distribution, is_enumeration=is_enumeration)
     head, _, rest = rest.partition(".")
     for part in node.body:
         if isinstance(part, ast.ClassDef) and part.name == head:
-            return _nested(distribution, part, rest)
-    return Definition(kind=Kind.OTHER, distribution=distribution)
+            return _nested(distribution, tree, part, rest)
+    is_member = is_enumeration and not rest and not head.startswith("_") and head in assigned(node.body)
+    return Definition(kind=Kind.MEMBER if is_member else Kind.OTHER, distribution=distribution)
+
+
+_ENUMERATIONS = frozenset({"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"})
+
+
+def _is_enumeration(tree: ast.Module, node: ast.ClassDef) -> bool:
+    """Tell whether a class is an enumeration of Python's own kinds that does not say itself how to look one up."""
+    imported = {
+        alias.asname or alias.name: alias.name
+        for part in statements(tree.body)
+        if isinstance(part, ast.ImportFrom) and part.module == "enum" and not part.level
+        for alias in part.names
+    } | {f"enum.{name}": name for name in _ENUMERATIONS if _imports_enum(tree)}
+    names = [ast.unparse(base) for base in node.bases]
+    kinds = [imported.get(name) for name in names if name not in ("str", "int")]
+    methods = {part.name for part in node.body if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    return bool(kinds) and _ENUMERATIONS.issuperset(kinds) and "_missing_" not in methods and not node.keywords
+
+
+def _imports_enum(tree: ast.Module) -> bool:
+    return any(
+        isinstance(part, ast.Import) and any(alias.name == "enum" and not alias.asname for alias in part.names)
+        for part in statements(tree.body)
+    )
+
+
+def is_named_tuple(node: ast.stmt, name: str) -> bool:
+    """``X = namedtuple("X", …)`` defines a class too."""
+    return (
+        isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.value.func).rpartition(".")[2] in ("namedtuple", "NamedTuple")
+    )
 
 
 _DATA = re.compile(r"[^/]+\.data/(?:purelib|platlib)/")

@@ -174,12 +174,20 @@ class Machine:
             self.object(f"{module!r} {name!r} is not the name of a global")
         return found
 
-    def call(self, opcode: str, callee: Value, args: Value, kwargs: Value = None, *, is_call: bool) -> Instance:
-        """Return what a call would give."""
+    def call(
+        self, opcode: str, callee: Value, args: Value, kwargs: Value = None, *, is_call: bool
+    ) -> Instance | Global:
+        """Return what a call would give. ``getattr`` of a constant global is another way to name one."""
         if not isinstance(args, tuple):
             raise self.refusal(f"{opcode} with arguments that are no tuple")
         instance = Instance(callee, args, kwargs, self.at, is_call=is_call)
         self.note(Call(self.at, opcode, instance))
+        if is_call and isinstance(callee, Global) and (callee.module, callee.name) == ("builtins", "getattr"):
+            owner, name = args if len(args) == 2 else (None, None)
+            if isinstance(owner, Global) and isinstance(name, str):
+                found = Global(owner.module, f"{owner.name}.{name}", self.at)
+                self.note(found)
+                return found
         return instance
 
     def memoise(self, index: int) -> None:
@@ -197,6 +205,7 @@ class Machine:
     def fill(self, opcode: str, target: Value, items: list[Value]) -> None:
         """Put items into a list, a set, or an object that has methods for it."""
         if isinstance(target, Instance):
+            self.unfinished(opcode, target)
             self.note(Fill(self.at, opcode, target))
             target.filled.extend(items)
         elif isinstance(target, list) and opcode.startswith("APPEND"):
@@ -214,10 +223,16 @@ class Machine:
         if isinstance(target, Mapping):
             target.pairs.extend(pairs)
         elif isinstance(target, Instance):
+            self.unfinished(opcode, target)
             self.note(Fill(self.at, opcode, target))
             target.filled.extend(pairs)
         else:
             self.object(f"{opcode} into something that holds no keys")
+
+    def unfinished(self, opcode: str, target: Instance) -> None:
+        """A state comes last, and once: after it, methods of the object would run on what the file put into it."""
+        if target.states:
+            self.object(f"{opcode} of an object that has its state already")
 
     def build(self) -> None:
         """Give the object below the top its state; an array of joblib's is then read from beside the opcodes."""
@@ -227,6 +242,7 @@ class Machine:
         if not isinstance(target, Instance):
             self.object("BUILD of something that is no object of a class")
             return
+        self.unfinished("BUILD", target)
         target.states.append(state)
         if self.has_arrays and is_array_wrapper(target):
             self.stack[-1] = self.read_array(target)

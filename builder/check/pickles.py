@@ -21,7 +21,7 @@ UNSAFE = Rule(
     level=Level.ERROR,
     summary="Loading the model would import or call something that no model needs.",
     why="A pickle is a program: whoever can change the file decides what runs in the container when it is loaded.",
-    remedy="Train and save the model again from sources you trust; keep functions in modules of scoring.sources.",
+    remedy="Keep functions in modules of scoring.sources; train and save the model again from sources you trust.",
 )
 MALFORMED = Rule(
     id="KILN302",
@@ -40,6 +40,9 @@ OWN_CODE = Rule(
     remedy="Keep these names where they are for as long as this model file is served.",
 )
 RULES = (UNSAFE, MALFORMED, OWN_CODE)
+
+_SUSPECT = "do not load this file; train and save the model again from sources you trust"
+"""Of what no honest model is known to need."""
 
 
 def find_pickles(subject: Subject) -> Iterable[Finding]:
@@ -84,9 +87,13 @@ def _findings(path: str, screening: Screening) -> Iterator[Finding]:
     from builder.check.pickle_allowance import NOT_LOCKED, Judgement  # noqa: PLC0415 - as above
 
     own: dict[str | None, list[Objection]] = {}
+    unknown: dict[str | None, list[Objection]] = {}
+    refused: dict[tuple[str | None, str, str], list[Objection]] = {}
     for member, objection in screening.objections:
         if objection.judgement is Judgement.AUTHOR:
             own.setdefault(member, []).append(objection)
+        elif objection.judgement is Judgement.UNKNOWN:
+            unknown.setdefault(member, []).append(objection)
         elif objection.judgement is Judgement.MISSING and not objection.reason.startswith(NOT_LOCKED):
             yield Finding(
                 rule=MISSING,
@@ -95,18 +102,32 @@ def _findings(path: str, screening: Screening) -> Iterator[Finding]:
                 remedy=MISSING.remedy,
             )
         elif objection.judgement is Judgement.REFUSED:
-            yield Finding(
-                rule=UNSAFE,
-                place=Place(path=path, detail=_where(member, objection.offset)),
-                message=f"the pickle names {objection.subject} at offset {objection.offset}: {objection.reason}",
-                remedy=UNSAFE.remedy,
-            )
+            refused.setdefault((member, _root(objection), objection.reason), []).append(objection)
+    for (member, root, reason), objections in refused.items():
+        first, *rest = objections
+        more = f", and {len(rest)} more of {root}" if rest else ""
+        yield Finding(
+            rule=UNSAFE,
+            place=Place(path=path, detail=_where(member, first.offset)),
+            message=f"the pickle names {first.subject} at offset {first.offset}{more}: {reason}",
+            remedy=first.remedy or _SUSPECT,
+        )
     for damage in screening.damages:
         yield Finding(
             rule=MALFORMED,
             place=Place(path=path, detail=damage.member),
             message=f"the pickle cannot be followed: {damage.text}",
             remedy=MALFORMED.remedy,
+        )
+    for member, objections in unknown.items():
+        roots = dict.fromkeys(map(_root, objections))
+        yield Finding(
+            rule=UNSAFE,
+            place=Place(path=path, detail=_where(member, objections[0].offset)),
+            message=f"what the pickle makes of {' and '.join(roots)} cannot be judged without the wheels of the lock",
+            remedy=f"lock what brings {' and '.join(roots)} with kiln lock, then run kiln check --fetch; a module of "
+            "your own belongs into scoring.sources",
+            level=Level.NOTE,
         )
     for member, objections in own.items():
         names = ", ".join(objection.subject for objection in objections)
@@ -116,6 +137,10 @@ def _findings(path: str, screening: Screening) -> Iterator[Finding]:
             message=f"the model was saved with {names} of the bundle's own modules",
             remedy=OWN_CODE.remedy,
         )
+
+
+def _root(objection: Objection) -> str:
+    return objection.subject.partition(".")[0]
 
 
 def _where(member: str | None, offset: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _compat_pickle
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -16,8 +17,9 @@ from builder.check.pickle_reading import Call, Outside, PickleReading
 from builder.check.pickle_tables import MOVED
 from builder.check.pickle_values import Array, Bytes, Collection, Global, Instance, Mapping, OldText, Value, walk
 
-_NOBODYS = sys.stdlib_module_names | {"__builtin__", "copy_reg", "__torch__"}
-"""Modules of the standard library, as Python 2 called two of them, and what PyTorch brings along in the file."""
+_NOBODYS = frozenset({*sys.stdlib_module_names, *_compat_pickle.IMPORT_MAPPING, "__torch__"})
+"""Modules that no distribution brings: the standard library's, under Python 2's names too, and what PyTorch brings
+along in the file."""
 _MOST_NAMES = 1 << 20
 
 

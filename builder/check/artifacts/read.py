@@ -87,21 +87,28 @@ def _read(buffer: Buffer, name: str) -> Artifact:
 
 def _pickled(stream: Stream, head: bytes) -> Artifact | None:
     reading = read_pickle(stream.buffer, stream.start, has_arrays=stream.loader is Loader.JOBLIB)
+    method = compression(head)
     if stream.loader is Loader.OLD_TORCH:
         form = "PyTorch, older format"
         for _ in range(3):
             if reading.fault is None:
                 reading = read_pickle(stream.buffer, reading.end)
     else:
-        method = compression(head)
         form = ("joblib" if reading.arrays else "pickle") + (f" ({method})" if method else "")
     if stream.is_guess and (reading.fault is not None or not reading.events):
         return None
     if reading.fault is not None and reading.value is None and not reading.events:
         return None
     artifact = read_pickled(form, reading)
-    is_torch = stream.loader is Loader.OLD_TORCH
-    return replace(artifact, facts={**artifact.facts, "torch-kind": "pickle"}) if is_torch else artifact
+    if stream.loader is Loader.OLD_TORCH:
+        artifact = replace(artifact, facts={**artifact.facts, "torch-kind": "pickle"})
+    if method not in _FOREIGN:
+        return artifact
+    return replace(artifact, needs=tuple(dict.fromkeys((*artifact.needs, method))))
+
+
+_FOREIGN = frozenset({"lz4"})
+"""Compressions that joblib reads with a distribution of the same name, not with Python's own modules."""
 
 
 def _whole(buffer: Buffer) -> bytes:

@@ -217,7 +217,7 @@ HOSTILE: dict[str, bytes] = {
     "carriage returns": b"\x80\x02cos\r\nsystem\r\n(tR.",
     "a module with a space": b"\x80\x02cos \nsystem\n(tR.",
     "a name in another alphabet": program(call("\uff4f\uff53", "\uff53\uff59\uff53\uff54\uff45\uff4d", SHELL)),
-    "an invented module": program(call("models", "Model", "x")),
+    "a function of an invented module": program(call("models", "make", "x")),
     "the training script": program(stack_global("__main__", "Model") + b")\x81"),
     "a frame that hides": b"\x80\x04\x95\x05\x00\x00\x00\x00\x00\x00\x00" + call("os", "system", SHELL) + b".",
     "a frame that is too long": b"\x80\x04\x95\xff\xff\x00\x00\x00\x00\x00\x00" + call("os", "system", SHELL) + b".",

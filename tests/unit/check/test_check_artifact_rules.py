@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from check_subjects import make_subject
-from pickle_makers import program, stack_global, zipped
+from pickle_makers import PLAIN, compressed, program, stack_global, zipped
 
 from builder.bundle.model import Contract, Scoring
 from builder.check.artifact_rules import find_artifacts
@@ -157,6 +157,22 @@ def test_a_library_the_model_needs_must_be_locked(tmp_path: Path) -> None:
     assert "needs scikit-learn" in finding.message
     (finding,) = findings(tmp_path, "xgboost-3.2.0.joblib.xz", {"numpy": "2.3.1"})
     assert finding.rule.id == "KILN202"
+
+
+def test_a_model_compressed_with_lz4_needs_what_joblib_reads_that_with(tmp_path: Path) -> None:
+    for method, content in compressed(PLAIN).items():
+        subject = make_subject(tmp_path / method, files={"m.joblib": content}, locked=SCIKIT)
+        found = [finding.message for finding in find_artifacts(subject) if finding.rule.id == "KILN202"]
+        assert found == (["loading the model needs lz4, which is not locked"] if method == "lz4" else [])
+    subject = make_subject(tmp_path, files={"m.joblib": compressed(PLAIN)["lz4"]}, locked={**SCIKIT, "lz4": "4.4.4"})
+    assert [finding for finding in find_artifacts(subject) if finding.rule.id == "KILN202"] == []
+
+
+def test_python_s_own_modules_are_never_missing_by_whatever_name(tmp_path: Path) -> None:
+    for module in ("__builtin__", "copy_reg", "cPickle", "zoneinfo", "__main__", "functools"):
+        content = program(stack_global(module, "x"))
+        subject = make_subject(tmp_path, files={"m.pkl": content}, locked=SCIKIT)
+        assert [finding for finding in find_artifacts(subject) if finding.rule.id == "KILN202"] == []
 
 
 def test_without_a_lock_nothing_is_compared(tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ def test_the_author_s_modules_open_no_way_to_others(tmp_path: Path, body: bytes)
 WHEEL = {
     "tool/__init__.py": "from tool.inner import Model\nfrom subprocess import Popen\n",
     "tool/inner.py": "class Model: ...\nclass Closing:\n    def __del__(self): ...\nclass Restoring:\n"
-    "    def __setstate__(self, state): ...\ndef run(x): ...\n",
+    "    def __setstate__(self, state): run(state)\ndef run(x): ...\n",
 }
 
 

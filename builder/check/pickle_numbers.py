@@ -1,0 +1,234 @@
+"""The allow-list of numpy and SciPy: arrays, numbers, generators, splines and trees."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from builder.check.pickle_grants import (
+    Table,
+    Use,
+    cython,
+    data,
+    grants,
+    is_coded,
+    is_of,
+    is_text,
+    pairs,
+    words,
+)
+from builder.check.pickle_spatial import find_odd_tree
+from builder.check.pickle_values import Bytes, Global, Instance, OldText, Value
+
+
+def _array(instance: Instance) -> str | None:
+    args = instance.args
+    if len(args) == 3 and is_of(args[0], "numpy", _ARRAY_CLASSES) and isinstance(args[1], tuple):
+        return None
+    return "it may only make plain numpy arrays"
+
+
+_ARRAY_CLASSES: Final = frozenset({"ndarray", "matrix", "memmap", "MaskedArray", "recarray", "chararray"})
+
+
+def _dtype(instance: Instance) -> str | None:
+    first = instance.args[0] if instance.args else None
+    if is_text(first) or is_of(first, "numpy", SCALARS):
+        return None
+    return "it may only make a data type from its short name"
+
+
+def _scalar(instance: Instance) -> str | None:
+    args = instance.args
+    if len(args) == 2 and isinstance(args[0], Instance) and args[0].path == "numpy.dtype":
+        if isinstance(args[1], (Bytes, OldText)):
+            return None
+        if is_coded(args[1]):
+            return None
+    return "it may only make a number of a data type from its bytes"
+
+
+def _buffer(instance: Instance) -> str | None:
+    args = instance.args
+    if len(args) == 4 and isinstance(args[0], Bytes) and isinstance(args[1], Instance):
+        return None
+    return "it may only read an array from its bytes"
+
+
+def _masked(instance: Instance) -> str | None:
+    args = instance.args
+    if len(args) == 4 and is_of(args[0], "numpy", _ARRAY_CLASSES) and is_of(args[1], "numpy", _ARRAY_CLASSES):
+        return None
+    return "it may only make masked arrays"
+
+
+_GENERATORS: Final = frozenset({"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"})
+_RANDOM: Final = "numpy.random._pickle"
+
+
+def _random(instance: Instance) -> str | None:
+    args = instance.args
+    if len(args) > 2 or instance.kwargs is not None:
+        return "it may only make one of numpy's generators"
+    if args and not _is_generator(args[0]):
+        return "it may only make one of numpy's generators"
+    if len(args) == 2 and not (isinstance(args[1], Global) and str(args[1]) == f"{_RANDOM}.__bit_generator_ctor"):
+        return "its second argument is called, and is not numpy's own"
+    return None
+
+
+def _is_generator(value: Value) -> bool:
+    if is_text(value):
+        return str(value) in _GENERATORS
+    if isinstance(value, Instance):
+        return str(value.callee) == f"{_RANDOM}.__bit_generator_ctor"
+    return is_of(value, "numpy", _GENERATORS)
+
+
+def _ufunc(instance: Instance) -> str | None:
+    args = instance.args
+    if len(args) == 2 and all(isinstance(value, str) for value in args):
+        module, name = args
+        if module.partition(".")[0] == "numpy" and name in _UFUNCS:
+            return None
+    return "it may only look up one of numpy's ufuncs"
+
+
+SCALARS: Final = words(
+    """
+    bool bool_ byte ubyte short ushort intc uintc int_ uint intp uintp longlong ulonglong long ulong half single double
+    longdouble float_ float16 float32 float64 float96 float128 int8 int16 int32 int64 uint8 uint16 uint32 uint64 csingle
+    cdouble clongdouble complex64 complex128 complex256 datetime64 timedelta64 str_ bytes_ unicode_ string_ object_ void
+    record generic number integer signedinteger unsignedinteger inexact floating complexfloating flexible character
+    """
+)
+_UFUNCS: Final = words(
+    """
+    absolute abs add arccos arccosh arcsin arcsinh arctan arctan2 arctanh cbrt ceil conjugate copysign cos cosh deg2rad
+    degrees divide equal exp exp2 expm1 fabs float_power floor floor_divide fmax fmin fmod greater greater_equal hypot
+    invert isfinite isinf isnan less less_equal log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not
+    logical_or logical_xor maximum minimum mod multiply negative not_equal positive power rad2deg radians reciprocal
+    remainder rint sign sin sinh sqrt square subtract tan tanh true_divide trunc
+    """
+)
+_FUNCTIONS: Final = words(
+    """
+    mean median sum prod std var min max amin amax argmin argmax nanmean nanmedian nansum nanstd nanvar nanmin nanmax
+    percentile quantile cumsum cumprod diff clip round nan_to_num ravel transpose asarray array log1p expm1 unique sort
+    argsort dot abs absolute hstack vstack dstack stack column_stack concatenate squeeze expand_dims reshape
+    atleast_1d atleast_2d where digitize searchsorted bincount interp flip fliplr flipud isin isclose allclose
+    """
+)
+
+_NUMPY: Final[Table] = (
+    grants("numpy", " ".join(SCALARS | _UFUNCS | _FUNCTIONS), Use.NAMED)
+    | grants("numpy", "ndarray matrix memmap recarray chararray", Use.NAMED)
+    | grants("numpy.rec", "recarray record", Use.NAMED)
+    | grants("numpy.char", "chararray", Use.NAMED)
+    | grants("numpy", "poly1d", Use.MADE)
+    | grants("numpy.lib.polynomial", "poly1d", Use.MADE)
+    | grants("numpy.lib._polynomial_impl", "poly1d", Use.MADE)
+    | grants("numpy.polynomial.polynomial", "Polynomial", Use.MADE)
+    | grants("numpy.polynomial.chebyshev", "Chebyshev", Use.MADE)
+    | grants("numpy.polynomial.legendre", "Legendre", Use.MADE)
+    | grants("numpy.polynomial.hermite", "Hermite", Use.MADE)
+    | grants("numpy.polynomial.hermite_e", "HermiteE", Use.MADE)
+    | grants("numpy.polynomial.laguerre", "Laguerre", Use.MADE)
+    | grants("numpy", "dtype", Use.CALLED, _dtype)
+    | grants("numpy.dtypes", "StringDType", Use.CALLED, data)
+    | grants("numpy.core._multiarray_umath", " ".join(_UFUNCS), Use.NAMED)
+    | grants("numpy.core.multiarray", "_reconstruct", Use.CALLED, _array)
+    | grants("numpy.core._multiarray_umath", "_reconstruct", Use.CALLED, _array)
+    | grants("numpy.core.multiarray", "scalar", Use.CALLED, _scalar)
+    | grants("numpy.core._multiarray_umath", "scalar", Use.CALLED, _scalar)
+    | grants("numpy.core.numeric", "_frombuffer", Use.CALLED, _buffer)
+    | grants("numpy.core", "_ufunc_reconstruct", Use.CALLED, _ufunc)
+    | grants("numpy.core.fromnumeric", " ".join(_FUNCTIONS), Use.NAMED)
+    | grants("numpy.ma.core", "_mareconstruct", Use.CALLED, _masked)
+    | grants("numpy.ma.core", "MaskedArray", Use.NAMED)
+    | grants("numpy.ma", "MaskedArray", Use.NAMED)
+    | grants(_RANDOM, "__randomstate_ctor __generator_ctor __bit_generator_ctor", Use.CALLED, _random)
+    | grants("numpy.random", "__RandomState_ctor", Use.CALLED, _random)
+    | grants("numpy.random._mt19937", "MT19937", Use.NAMED)
+    | grants("numpy.random._pcg64", "PCG64 PCG64DXSM", Use.NAMED)
+    | grants("numpy.random._philox", "Philox", Use.NAMED)
+    | grants("numpy.random._sfc64", "SFC64", Use.NAMED)
+    | grants("numpy.random.bit_generator", "SeedSequence", Use.NAMED)
+    | grants("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence", Use.CALLED, cython)
+)
+
+_SPLINES: Final = (
+    "_call_linear_np _call_linear _call_nearest _call_previousnext _call_spline _call_nan_spline "
+    "_check_and_update_bounds_error_for_extrapolation"
+)
+
+
+def _closed(state: Value) -> str | None:
+    """What holds a ``_qhull`` closes it when it goes, whatever that is."""
+    found = pairs(state)
+    if found is None or any(value is not None for value in found.get("_qhull", [])):
+        return "its state holds more than the finished triangulation"
+    return None
+
+
+_MOVED: Final[Table] = (
+    {
+        key: grant
+        for kind in ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
+        for module in (f"scipy.sparse._{kind}", f"scipy.sparse.{kind}")
+        for key, grant in grants(module, f"{kind}_matrix {kind}_array", Use.MADE).items()
+    }
+    | {
+        key: grant
+        for module in ("scipy.interpolate._interpolate", "scipy.interpolate.interpolate")
+        for key, grant in (
+            grants(module, "interp1d PPoly BPoly NdPPoly", Use.MADE)
+            | grants(module, " ".join(f"interp1d.{name}" for name in _SPLINES.split()), Use.NAMED)
+        ).items()
+    }
+    | {
+        key: grant
+        for module in ("scipy.interpolate._fitpack2", "scipy.interpolate.fitpack2")
+        for key, grant in grants(
+            module,
+            "UnivariateSpline InterpolatedUnivariateSpline LSQUnivariateSpline BivariateSpline RectBivariateSpline "
+            "SmoothBivariateSpline LSQBivariateSpline RectSphereBivariateSpline SmoothSphereBivariateSpline",
+            Use.MADE,
+        ).items()
+    }
+    | {
+        # BSpline keeps the function that makes its arrays; where SciPy carries it has moved.
+        key: grant
+        for module in ("scipy._lib.array_api_compat.numpy._aliases", "scipy._external.array_api_compat.numpy._aliases")
+        for key, grant in grants(module, "asarray", Use.NAMED).items()
+    }
+)
+_SCIPY: Final[Table] = (
+    grants("scipy.interpolate._bsplines", "BSpline", Use.MADE)
+    | grants(
+        "scipy.interpolate._cubic", "PchipInterpolator CubicSpline CubicHermiteSpline Akima1DInterpolator", Use.MADE
+    )
+    | grants("scipy.interpolate._rgi", "RegularGridInterpolator", Use.MADE)
+    | grants("scipy.interpolate._rbfinterp", "RBFInterpolator", Use.MADE)
+    | grants("scipy.interpolate._ndgriddata", "NearestNDInterpolator", Use.MADE)
+    | grants("scipy.interpolate._interpnd", "LinearNDInterpolator CloughTocher2DInterpolator", Use.MADE)
+    | grants("scipy.interpolate.interpnd", "LinearNDInterpolator CloughTocher2DInterpolator", Use.MADE)
+    | grants("scipy.spatial._qhull", "Delaunay ConvexHull", Use.MADE, state=_closed)
+    | grants("scipy.spatial.qhull", "Delaunay ConvexHull", Use.MADE, state=_closed)
+    | grants("scipy.spatial._ckdtree", "cKDTree", Use.MADE, state=find_odd_tree)
+    | grants("scipy.spatial.ckdtree", "cKDTree", Use.MADE, state=find_odd_tree)
+    | grants("scipy.spatial._kdtree", "KDTree", Use.MADE, state=find_odd_tree)
+    | grants("scipy.spatial.transform._rotation", "Rotation", Use.MADE)
+    | grants("scipy.stats._kde", "gaussian_kde", Use.MADE)
+    | grants("scipy.stats.kde", "gaussian_kde", Use.MADE)
+    | grants("scipy.optimize._optimize", "OptimizeResult", Use.MADE)
+    | grants("scipy.optimize.optimize", "OptimizeResult", Use.MADE)
+    | grants("scipy.optimize._lbfgsb_py", "LbfgsInvHessProduct", Use.MADE)
+    | grants("scipy.special._ufuncs", "expit logit log_ndtr ndtr ndtri gammaln", Use.NAMED)
+    | grants("scipy.special", "expit logit log_ndtr ndtr ndtri gammaln", Use.NAMED)
+)
+
+NUMBERS: Final[Table] = _NUMPY | _MOVED | _SCIPY
+"""By module and name; numpy 2's ``numpy._core`` stands under its older name."""
+
+FUNCTIONS: Final = frozenset({("numpy", name) for name in _UFUNCS | _FUNCTIONS})
+"""Functions of numpy that do nothing but reckon."""
