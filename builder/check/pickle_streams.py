@@ -231,7 +231,7 @@ def _zip_streams(buffer: Buffer, outer: str | None, depth: int) -> Iterator[Stre
             if name in names:
                 yield Damage(text="two members have this name, and loaders differ in which they take", member=member)
             names.add(name)
-            if info.is_dir():
+            if name.endswith("/"):
                 continue
             if info.flag_bits & 1:
                 yield Damage(text="it is encrypted", member=member)

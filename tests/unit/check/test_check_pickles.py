@@ -151,6 +151,10 @@ def test_a_hostile_tensor_is_found_when_it_is_called_a_pickle() -> None:
     assert "os.system" in refused(look(zipped({"a/data.pkl": PLAIN, "a/data/0": HELLO}), "model.pt"))
 
 
+def test_an_archive_with_a_member_that_has_no_name_is_read_to_its_end() -> None:
+    assert "os.system" in refused(look(zipped({"": b"", "archive/data.pkl": HELLO}), "model.pt"))
+
+
 def test_two_members_of_one_name_are_both_read_and_refused() -> None:
     for first, second in ((PLAIN, HELLO), (HELLO, PLAIN)):
         screening = look(zipped_twice("archive/data.pkl", first, second), "model.pt")
