@@ -9,6 +9,7 @@ from builder.bundle.model import BundleFile, Contract
 from builder.check.artifacts.fitted import estimator_names
 from builder.check.artifacts.reading import Artifact, Reading
 from builder.check.compatibility import Comparison, Fit, compare
+from builder.check.distributions import known_distribution, normalised, other_distributions
 from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.freeze import find_differences, imported_roots, read_freeze
 from builder.check.model_files import read_model_file
@@ -58,14 +59,6 @@ ACCELERATOR = Rule(
 RULES = (VERSION, MISSING, FREEZE, UNREADABLE, ACCELERATOR)
 
 _LEVELS = {Fit.COMPATIBLE: Level.NOTE, Fit.RISKY: Level.WARNING, Fit.IMPOSSIBLE: Level.ERROR}
-_PACKAGES = {
-    "sklearn": "scikit-learn",
-    "skimage": "scikit-image",
-    "cv2": "opencv-python-headless",
-    "PIL": "pillow",
-    "yaml": "pyyaml",
-}
-"""Distributions of other names than their modules, for when no wheel tells."""
 _INSIGNIFICANT = frozenset({"joblib", "threadpoolctl"})
 """What the loader needs and predictions do not depend on."""
 _PROSE = (".md", ".txt", ".json", ".yaml", ".yml", ".csv", ".toml", ".py", ".cfg", ".ini", ".env", ".tsv")
@@ -184,27 +177,32 @@ def _missing(path: str, artifact: Artifact, locked: dict[str, str], definitions:
             choices = need.split("|")
             if any(choice in locked for choice in choices):
                 continue
-            wanted, advice = " or ".join(choices), choices[0]
+            wanted, remedy = " or ".join(choices), f"add {choices[0]} to the requirements"
         else:
             if need == "__main__" or need in sys.stdlib_module_names or _is_there(need, locked, definitions):
                 continue
-            wanted = advice = _PACKAGES.get(need, need)
+            distribution = known_distribution(need)
+            if distribution is None and not definitions.indexes:
+                continue  # what is locked may bring it, and no wheel is at hand that tells
+            wanted = distribution or f"the module {need}"
+            remedy = f"add {distribution or f'what brings {need}'} to the requirements"
+            if distribution is None:
+                remedy += f", or {need} itself to scoring.sources if it is your own,"
         if any(other.split("|")[0] == need for other in artifact.needs if "|" in other):
             continue
         yield Finding(
             rule=MISSING,
             place=Place(path=path),
             message=f"loading the model needs {wanted}, which is not locked",
-            remedy=f"add {advice} to the requirements and run kiln lock",
+            remedy=f"{remedy} and run kiln lock",
         )
 
 
 def _is_there(root: str, locked: dict[str, str], definitions: Definitions) -> bool:
     if definitions.indexes:
         return definitions.exists(root) or any(name.partition(".")[0] == root for name in definitions.sources)
-    return _PACKAGES.get(root, root).lower().replace("_", "-") in locked or any(
-        name.partition(".")[0] == root for name in definitions.sources
-    )
+    names = {normalised(root), known_distribution(root), *other_distributions(root)}
+    return not names.isdisjoint(locked) or any(name.partition(".")[0] == root for name in definitions.sources)
 
 
 def _devices(path: str, artifact: Artifact) -> Iterator[Finding]:
@@ -248,4 +246,4 @@ def _trained(subject: Subject, needs: set[str], locked: dict[str, str], definiti
 
 
 def _distributions(root: str, definitions: Definitions) -> list[str]:
-    return definitions.distributions(root) or [_PACKAGES.get(root, root).lower().replace("_", "-")]
+    return definitions.distributions(root) or [known_distribution(root) or normalised(root)]

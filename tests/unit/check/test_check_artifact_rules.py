@@ -277,3 +277,22 @@ def test_a_freeze_is_read_line_by_line(tmp_path: Path) -> None:
     assert read == {"torch": ("2.1.0+cu118", 1), "weird": ("abc", 4)}
     assert find_differences(read, {"torch": "2.1.0", "weird": "abc"}) == []
     assert read_freeze(tmp_path / "gone.txt") == {}
+
+
+@pytest.mark.parametrize(
+    ("module", "locked", "told"),
+    [
+        ("imblearn.pipeline", "imbalanced-learn", []),
+        ("cv2", "opencv-python", []),
+        ("some_name_nobody_knows", "numpy", []),
+        ("imblearn.pipeline", "numpy", ["loading the model needs imbalanced-learn, which is not locked"]),
+    ],
+)
+def test_what_no_wheel_at_hand_tells_is_known_by_name_or_left_alone(
+    tmp_path: Path, module: str, locked: str, told: list[str]
+) -> None:
+    model = program(stack_global(module, "Thing") + b")\x81")
+    subject = make_subject(tmp_path, files={"model/m.pkl": model}, locked={locked: "1.0", "joblib": "1.5.1"})
+    found = [finding for finding in find_artifacts(subject) if finding.rule.id == "KILN202"]
+    assert [finding.message for finding in found] == told
+    assert all(finding.remedy.startswith("add imbalanced-learn to the requirements") for finding in found)
