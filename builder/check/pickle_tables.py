@@ -229,10 +229,12 @@ _TORCH: Final[Table] = (
     | grants("torch._C._nn", "gelu silu mish", Use.NAMED)
 )
 
-_SKLEARN: Final[Table] = grants("sklearn.utils.validation", "check_array", Use.NAMED) | grants(
-    "sklearn.cluster._kmeans", "_kmeans_single_lloyd _kmeans_single_elkan", Use.NAMED
+_SKLEARN: Final[Table] = (
+    grants("sklearn.utils.validation", "check_array", Use.NAMED)
+    | grants("sklearn.cluster._kmeans", "_kmeans_single_lloyd _kmeans_single_elkan", Use.NAMED)
+    | grants("sklearn.compose._column_transformer", "make_column_selector", Use.MADE)
 )
-"""Functions outside of the modules whose functions may all be named."""
+"""Functions outside of the modules whose functions may all be named, and a class that is called like a function."""
 
 TABLE: Final[Table] = _STANDARD | NUMBERS | FRAMES | OTHERS | _TORCH | _SKLEARN
 """By module and name; numpy 2's ``numpy._core`` stands under its older name."""

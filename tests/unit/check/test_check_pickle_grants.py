@@ -267,3 +267,10 @@ def test_formulas_of_columns_are_harmless(formula: str) -> None:
 )
 def test_formulas_that_are_more_are_not(formula: str) -> None:
     assert not is_harmless_formula(formula)
+
+
+def test_a_selector_of_columns_is_made_but_never_called() -> None:
+    selector = name("sklearn.compose._column_transformer.make_column_selector")
+    state = {"pattern": None, "dtype_include": "number", "dtype_exclude": None}
+    assert objections(selector.new().build(state)) == []
+    assert objections(selector("number"))
