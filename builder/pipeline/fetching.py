@@ -7,7 +7,6 @@ from dataclasses import replace
 from builder.base.model import BaseKind, LockedBase, LockedDeb
 from builder.bundle.model import Bundle
 from builder.bundle.parser import BUNDLE_FILE
-from builder.bundle.yaml_document import read_document
 from builder.errors import BaseImageError, FetchError, ResolutionError
 from builder.host.terminal import Step
 from builder.lock.model import Lock
@@ -94,6 +93,8 @@ def choose_system_packages(
 
 def _at_lines(error: ResolutionError, bundle: Bundle) -> ResolutionError:
     """Return the error with the lines of bundle.yaml that name the packages it is about."""
+    from builder.bundle.yaml_document import read_document  # noqa: PLC0415 - only to place a fault
+
     names = bundle.environment.system_packages
     where = ("environment", "system_packages")
     document = read_document((bundle.root / BUNDLE_FILE).read_bytes(), name=BUNDLE_FILE)

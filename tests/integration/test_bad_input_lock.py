@@ -62,8 +62,8 @@ def test_a_model_changed_since_the_lock(kiln: Kiln, bundle: Path) -> None:
     # Before the error stands how long reading took.
     assert checked.stderr.partition("error:")[2] == ran.stderr.partition("error:")[2]
     assert "model/weights.json" in ran.stderr
-    assert "want sha256:" in ran.stderr
-    assert "got  sha256:" in ran.stderr
+    assert "want a lock for sha256:" in ran.stderr
+    assert "got  a lock for sha256:" in ran.stderr
     assert "hint: " in ran.stderr
 
 
