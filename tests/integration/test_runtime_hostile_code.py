@@ -134,7 +134,8 @@ def test_what_a_dead_worker_started_ends_with_it(service: Service) -> None:
     def find_children() -> list[str]:
         return [line["message"].split()[1] for line in service.log() if str(line.get("message")).startswith("child ")]
 
-    wait_for(lambda: len(find_children()) == 2)
+    # Two, one for each try; but one when the late second answer of the fork above cost the first try its worker.
+    wait_for(find_children, explain=service.read_log)
     wait_for(lambda: not any(Path("/proc", child).exists() for child in find_children()))
 
 
