@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from builder.check.pickle_arrays import is_array_wrapper
 from builder.check.pickle_bases import trace_ancestry
 from builder.check.pickle_classes import Definition, Definitions, Kind
 from builder.check.pickle_grants import Grant, Use, class_first, is_text, lookup
@@ -106,7 +107,7 @@ class Allowance:
             reason = self._call(event)
             subject = _shown(event.instance.callee)
         elif isinstance(event, Build):
-            reason = None if self._is_refused(event.target) else _attributes(event.state) or self._state(event)
+            reason = None if self._is_refused(event.target) else _attributes(event) or self._state(event)
             subject = _shown(event.target)
         elif isinstance(event, Fill):
             reason = None if self._is_fillable(event.target) else f"{event.opcode} calls a method of it"
@@ -137,6 +138,8 @@ class Allowance:
             needed = Use.MADE
         else:
             needed = Use.CALLED if instance.is_call else Use.MADE
+        if callee.module != "copyreg" and any(_is_array_reader(value) for value in instance.args):
+            return "it is given what joblib reads arrays by"
         if verdict.grant.use < needed:
             return f"{event.opcode} calls it, and a model only needs {_USES[verdict.grant.use]}"
         if verdict.grant.check is not None:
@@ -315,6 +318,10 @@ class Allowance:
 
 NOT_LOCKED = "no locked distribution brings"
 """How the reason begins when a whole distribution is missing."""
+_MAPPINGS = frozenset({"collections.OrderedDict", "collections.defaultdict", "collections.Counter"})
+_SLOTTED = "scipy.interpolate."
+_SLOTS = frozenset({"_y_axis", "_y_extra_shape", "dtype", "_c", "_x", "c", "x", "extrapolate", "axis", "_asarray"})
+"""What SciPy's interpolators keep in slots of their own, whose setters only reckon."""
 _OUTSIDE = "it stands for an object from outside of the file, and is no storage of torch's"
 _STANDARD = frozenset(
     {*sys.stdlib_module_names, *_compat_pickle.IMPORT_MAPPING, *(module for module, _ in _compat_pickle.NAME_MAPPING)}
@@ -348,16 +355,32 @@ def _absent(module: str, name: str, found: Definition) -> Verdict:
     )
 
 
-def _attributes(state: Value) -> str | None:
-    """A state that is ``(dict, slots)`` sets the slots as attributes, which could change what the object is."""
-    slots = state[1] if isinstance(state, tuple) and len(state) == 2 else None
+def _attributes(event: Build) -> str | None:
+    """A state that is ``(dict, slots)`` sets the slots as attributes, by which the setters of properties run.
+
+    Either half may be anything that has items, so an object in its place would hide them.
+    """
+    state = event.state
+    parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
+    if any(isinstance(part, Instance) and part.path in _MAPPINGS for part in parts):
+        return "its state is an object that could hide what it sets"
+    slots = parts[1] if len(parts) == 2 else None
     if isinstance(slots, Mapping):
+        known = _SLOTS if isinstance(event.target, Instance) and event.target.path.startswith(_SLOTTED) else ()
         for key, _ in slots.pairs:
-            if not isinstance(key, (str, OldText)) or _DUNDER.fullmatch(str(key)):
-                return f"its state sets {key if isinstance(key, str) else 'an attribute without a name'}"
+            if not isinstance(key, str) or key not in known:
+                shown = key if isinstance(key, str) else "an attribute"
+                return f"its state sets {shown} by calling what the class says"
     if isinstance(state, Mapping) and any(str(key) in _CHANGING for key, _ in state.pairs if is_text(key)):
         return "its state sets what it is an object of"
     return None
+
+
+def _is_array_reader(value: Value) -> bool:
+    """Tell whether joblib's loader would read an array where an object of this is given its state."""
+    if isinstance(value, Instance):
+        return not value.states and is_array_wrapper(value)
+    return isinstance(value, Global) and value.module.startswith("joblib.")
 
 
 def _class_of(instance: Instance) -> Global | None:

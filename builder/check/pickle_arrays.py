@@ -38,6 +38,17 @@ class ArrayPlan:
 WRAPPER: Final = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 _ARRAYS: Final = frozenset({"ndarray", "matrix", "memmap"})
 _TYPESTR: Final = re.compile(r"([biufcmMOSUV?])([0-9]{0,9})")
+_SIZES: Final = {
+    "b": ("1",),
+    "i": ("1", "2", "4", "8"),
+    "u": ("1", "2", "4", "8"),
+    "f": ("2", "4", "8", "12", "16"),
+    "c": ("8", "16", "24", "32"),
+    "m": ("8",),
+    "M": ("8",),
+    "O": ("8",),
+}
+"""Bytes an item may have, by its kind; text and raw items may have any, but say how many."""
 _DEEPEST: Final = 16
 
 
@@ -87,8 +98,10 @@ def item_type(value: Value, depth: int = 0) -> ItemType:
     if match is None or len(value.states) > 1:
         raise OddArrayError("a data type is not written as numpy writes it")
     kind, digits = match.groups()
-    kind = "b" if kind == "?" else kind
-    size = int(digits or 1) * (4 if kind == "U" else 1)
+    kind, digits = ("b", "1") if kind == "?" and not digits else (kind, digits)
+    if digits not in _SIZES.get(kind, (digits or None,)):
+        raise OddArrayError("a data type has a size that numpy has not")
+    size = int(digits) * (4 if kind == "U" else 1)
     state = value.states[0] if value.states else None
     if state is None:
         if kind == "V":

@@ -9,21 +9,17 @@ import unicodedata
 from itertools import pairwise
 from typing import Final
 
-from builder.check.pickle_grants import words
-
 _TOKEN: Final = re.compile(
     r"""(?P<name>[^\W\d]\w*(?:\.[^\W\d]\w*)*)|(?P<value>\d+(?:\.\d*)?|'[^'"\\{}]*'|"[^'"\\{}]*")|[-~+*:/^(),=|]"""
 )
-_CALLED: Final = words(
-    "C Q I Treatment Sum Poly Helmert Diff bs cr cc te center standardize scale poly np.log np.log1p np.log2 np.log10 "
-    "np.exp np.expm1 np.sqrt np.abs np.square np.power np.sin np.cos np.tanh np.sign np.maximum np.minimum"
-)
-"""What may be called: functions of patsy's and formulaic's own, and of numpy's."""
 _LONGEST: Final = 1 << 16
 
 
 def is_harmless_formula(text: str) -> bool:
-    """Tell whether a formula only reckons with columns: all it calls are the functions that formulas are made with."""
+    """Tell whether a formula only reckons with columns and calls nothing.
+
+    Even ``np.log`` may be anything: a column of that name comes before the library.
+    """
     if len(text) > _LONGEST or any(odd in text for odd in (":=", "'''", '"""')):
         return False
     parts: list[str] = []
@@ -41,11 +37,9 @@ def is_harmless_formula(text: str) -> bool:
 
 
 def _is_harmless(part: str, after: str) -> bool:
-    """Tell whether a part may stand before another: only a function's name may stand before a bracket."""
+    """Tell whether a part may stand before another: nothing that has a value may stand before a bracket."""
     if part[0].isalpha() or part[0] == "_":
-        if after == "(":
-            return part in _CALLED
-        return _is_column(part) and _is_operator(after)
+        return after != "(" and _is_column(part) and _is_operator(after)
     if part[0] in ")'\"" or part[0].isdigit():
         return after != "(" and _is_operator(after)
     return True

@@ -18,6 +18,7 @@ from builder.check.pickle_grants import (
     class_first,
     data,
     grants,
+    is_coded,
     is_of,
     is_plain,
     is_text,
@@ -37,6 +38,13 @@ def _bytes(instance: Instance) -> str | None:
 
 def _pattern(instance: Instance) -> str | None:
     return plain(instance) or find_pattern(instance)
+
+
+def _scalar(instance: Instance) -> str | None:
+    """Only constants: of a container Python would ask each part how it is shown, which is code of its class."""
+    if instance.kwargs is None and all(is_plain(value) or is_coded(value) for value in instance.args):
+        return None
+    return "it may only be given constants"
 
 
 def _none_type(instance: Instance) -> str | None:
@@ -157,7 +165,8 @@ def _partial_state(state: Value) -> str | None:
 
 
 _STANDARD: Final[Table] = (
-    grants("builtins", "set frozenset list dict tuple int float complex bool str range", Use.CALLED, data)
+    grants("builtins", "set frozenset list dict tuple", Use.CALLED, data)
+    | grants("builtins", "int float complex bool str range", Use.CALLED, _scalar)
     | grants("builtins", "bytearray bytes", Use.CALLED, _bytes)
     | grants("builtins", "slice", Use.CALLED)
     | grants("builtins", "object", Use.CALLED, plain)
@@ -218,7 +227,7 @@ _TORCH: Final[Table] = (
     | grants("torch.storage", "UntypedStorage TypedStorage", Use.NAMED)
     | grants("torch.storage", "_load_from_bytes", Use.CALLED)
     | grants("torch.jit._pickle", "build_intlist build_doublelist build_boollist build_tensorlist", Use.CALLED)
-    | grants("torch.jit._pickle", "build_tensor_from_id restore_type_tag", Use.CALLED)
+    | grants("torch.jit._pickle", "build_tensor_from_id restore_type_tag", Use.CALLED, data)
     | grants("torch.serialization", "_get_layout", Use.CALLED, plain)
     | grants("torch.nn.parameter", "Parameter Buffer", Use.NAMED)
     | grants(

@@ -117,7 +117,7 @@ FRAME = name("pandas.core.frame.DataFrame").new()
     [
         (DATA.build({"endog": 1}), []),
         (DATA.build({"restore_design_info": True, "formula": "y ~ a", "frame": FRAME}), []),
-        (DATA.build({"restore_model_spec": True, "formula": "y ~ C(a)", "orig_endog": FRAME, "orig_exog": FRAME}), []),
+        (DATA.build({"restore_model_spec": True, "formula": "y ~ a:b", "orig_endog": FRAME, "orig_exog": FRAME}), []),
         (DATA.build({"restore_design_info": True, "formula": "__import__('os') ~ a", "frame": FRAME}), ["KILN301"]),
         (DATA.build({"restore_model_spec": True, "formula": "y ~ exec('1')", "frame": FRAME}), ["KILN301"]),
         (DATA.build({"restore_model_spec": True, "formula": "y ~ a", "frame": {"a": 1}}), ["KILN301"]),
