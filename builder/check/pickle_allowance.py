@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from builder.check.pickle_arrays import is_array_wrapper
+from builder.check.pickle_arrays import find_odd_type, is_array_reader
 from builder.check.pickle_bases import trace_ancestry
 from builder.check.pickle_classes import Definition, Definitions, Kind
-from builder.check.pickle_grants import Grant, Use, class_first, is_text, lookup
+from builder.check.pickle_grants import Grant, Use, class_first, is_text, lookup, no_functions
 from builder.check.pickle_reading import Build, Call, Event, Fill, Outside
 from builder.check.pickle_refusals import TRUSTED_ONLY, find_refusal
 from builder.check.pickle_tables import FAMILIES, MOVED, NEVER_WHOLE, TABLE
-from builder.check.pickle_values import Global, Instance, Mapping, OldText, Persistent, Value
+from builder.check.pickle_values import Global, Instance, Mapping, OldText, Persistent, Value, note_given
 
 
 class Judgement(Enum):
@@ -105,9 +105,11 @@ class Allowance:
             return
         if isinstance(event, Call):
             reason = self._call(event)
+            note_given(event.instance.args)
             subject = _shown(event.instance.callee)
         elif isinstance(event, Build):
             reason = None if self._is_refused(event.target) else _attributes(event) or self._state(event)
+            note_given(event.state)
             subject = _shown(event.target)
         elif isinstance(event, Fill):
             reason = None if self._is_fillable(event.target) else f"{event.opcode} calls a method of it"
@@ -138,7 +140,7 @@ class Allowance:
             needed = Use.MADE
         else:
             needed = Use.CALLED if instance.is_call else Use.MADE
-        if callee.module != "copyreg" and any(_is_array_reader(value) for value in instance.args):
+        if callee.module != "copyreg" and any(is_array_reader(value) for value in instance.args):
             return "it is given what joblib reads arrays by"
         if verdict.grant.use < needed:
             return f"{event.opcode} calls it, and a model only needs {_USES[verdict.grant.use]}"
@@ -180,6 +182,8 @@ class Allowance:
         made = _class_of(target) if isinstance(target, Instance) else None
         if made is None:
             return None
+        if isinstance(target, Instance) and target.path == "numpy.dtype":
+            return find_odd_type(target)
         grant = self.verdict(made.module, made.name).grant
         return None if grant is None or grant.state is None else grant.state(event.state)
 
@@ -252,7 +256,9 @@ class Allowance:
                 return Verdict(judgement=Judgement.ALLOWED, grant=_REBUILT)
             if _CAPITALISED.fullmatch(name):
                 use = Use.MADE if root not in ("sklearn", "pandas") else Use.CALLED
-                return Verdict(judgement=Judgement.ALLOWED, grant=Grant(use))
+                return Verdict(
+                    judgement=Judgement.ALLOWED, grant=Grant(use, no_functions if use is Use.CALLED else None)
+                )
             if FAMILIES[root].functions.fullmatch(module) and name.isidentifier():
                 return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.NAMED))
             return _refused(module, name)
@@ -263,7 +269,7 @@ class Allowance:
         if found.kind is Kind.CLASS:
             return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.MADE))
         if found.kind is Kind.EXTENSION and _CAPITALISED.fullmatch(name):
-            return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.CALLED))
+            return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.CALLED, no_functions))
         if found.kind is Kind.EXTENSION and _REBUILDS.fullmatch(name):
             return Verdict(judgement=Judgement.ALLOWED, grant=_REBUILT)
         if found.kind is Kind.FUNCTION and FAMILIES[root].functions.fullmatch(module):
@@ -374,13 +380,6 @@ def _attributes(event: Build) -> str | None:
     if isinstance(state, Mapping) and any(str(key) in _CHANGING for key, _ in state.pairs if is_text(key)):
         return "its state sets what it is an object of"
     return None
-
-
-def _is_array_reader(value: Value) -> bool:
-    """Tell whether joblib's loader would read an array where an object of this is given its state."""
-    if isinstance(value, Instance):
-        return not value.states and is_array_wrapper(value)
-    return isinstance(value, Global) and value.module.startswith("joblib.")
 
 
 def _class_of(instance: Instance) -> Global | None:

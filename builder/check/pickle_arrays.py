@@ -60,6 +60,13 @@ def is_array_wrapper(instance: Instance) -> bool:
     return isinstance(callee, Global) and (callee.module, callee.name) == WRAPPER
 
 
+def is_array_reader(value: Value) -> bool:
+    """Tell whether joblib's loader would read an array where an object of this is given its state."""
+    if isinstance(value, Instance):
+        return not value.states and is_array_wrapper(value)
+    return isinstance(value, Global) and value.module.startswith("joblib.")
+
+
 def plan_array(wrapper: Instance) -> ArrayPlan:
     """Return what follows a wrapper, as joblib's NumpyArrayWrapper.read_array reads it; or an OddArrayError."""
     if len(wrapper.states) != 1 or not isinstance(wrapper.states[0], Mapping) or wrapper.filled:
@@ -113,7 +120,7 @@ def item_type(value: Value, depth: int = 0) -> ItemType:
     if elsize not in ((-1, size) if kind in "SUV" else (-1,)) or type(flags) is not int:
         raise OddArrayError("a data type's size contradicts its name")
     if kind == "V":
-        has_objects = _fields_have_objects(sub, names, fields, depth)
+        has_objects = _fields_have_objects(sub, names, fields, size, depth)
     else:
         has_objects = kind == "O"
         if sub is not None or names is not None or fields is not None:
@@ -125,20 +132,32 @@ def item_type(value: Value, depth: int = 0) -> ItemType:
     )
 
 
-def _fields_have_objects(sub: Value, names: Value, fields: Value, depth: int) -> bool:
-    inner: list[Value] = []
+def find_odd_type(target: Instance) -> str | None:
+    """What arrays are made of must be whole before there are any, and say of itself what numpy would."""
+    if target.is_given:
+        return "its state changes what arrays are made of that are there already"
+    try:
+        item_type(target)
+    except OddArrayError as error:
+        return str(error)
+    return None
+
+
+def _fields_have_objects(sub: Value, names: Value, fields: Value, size: int, depth: int) -> bool:
+    found: list[ItemType] = []
     if sub is not None:
         if not isinstance(sub, tuple) or len(sub) != 2:
             raise OddArrayError("a data type's repeated item is not as numpy writes it")
-        inner.append(sub[0])
+        found.append(item_type(sub[0], depth + 1))
     if fields is not None:
         if not isinstance(fields, Mapping) or not isinstance(names, tuple) or len(fields.pairs) > 1 << 16:
             raise OddArrayError("a data type's fields are not as numpy writes them")
         for _, entry in fields.pairs:
             if not isinstance(entry, tuple) or len(entry) not in (2, 3):
                 raise OddArrayError("a data type's fields are not as numpy writes them")
-            inner.append(entry[0])
-    found = [item_type(entry, depth + 1) for entry in inner]
+            found.append(item_type(entry[0], depth + 1))
+            if type(entry[1]) is not int or not 0 <= entry[1] <= size - found[-1].size:
+                raise OddArrayError("a data type's field lies outside of it")
     return any(entry.has_objects for entry in found)
 
 

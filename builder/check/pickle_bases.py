@@ -76,7 +76,7 @@ def _look(search: _Search, module: str, name: str) -> Iterator[tuple[str, str]]:
         return
     node = _class(tree, name)
     if node is not None:
-        search.hooks |= {part.name for part in node.body if isinstance(part, ast.FunctionDef) and _is_hook(part)}
+        search.hooks |= {*_hooks(node.body), *_added(tree, name)}
         for base in node.bases:
             yield from _base(search, tree, module, base)
         return
@@ -93,8 +93,10 @@ def _class(tree: ast.Module, name: str) -> ast.ClassDef | None:
     body = tree.body
     found = None
     for part in name.split("."):
-        found = next((node for node in statements(body) if isinstance(node, ast.ClassDef) and node.name == part), None)
-        if found is None:
+        for node in statements(body):
+            if isinstance(node, ast.ClassDef) and node.name == part:
+                found = node  # the last one of a name is the one that stays
+        if found is None or found.name != part:
             return None
         body = found.body
     return found
@@ -179,6 +181,31 @@ def _defines(search: _Search, module: str, name: str) -> bool:
             tree = search.definitions.tree(distribution, module)
             return tree is not None and (_class(tree, name) is not None or name in assigned(tree.body))
     return False
+
+
+def _hooks(body: list[ast.stmt]) -> Iterator[str]:
+    """Yield the hooks that a class binds, however it does: as methods, by assignment or import, under conditions."""
+    for statement in statements(body):
+        match statement:
+            case ast.FunctionDef() if _is_hook(statement):
+                yield statement.name
+            case ast.Assign(targets=targets):
+                yield from (target.id for target in targets if isinstance(target, ast.Name) and target.id in HOOKS)
+            case ast.AnnAssign(target=ast.Name(id=name), value=value) if value is not None and name in HOOKS:
+                yield name
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                yield from (bound for alias in names if (bound := alias.asname or alias.name) in HOOKS)
+            case _:
+                pass
+
+
+def _added(tree: ast.Module, name: str) -> Iterator[str]:
+    """Yield the hooks that a module gives to a class once it is there."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Attribute) and target.attr in HOOKS and ast.unparse(target.value) == name:
+                    yield target.attr
 
 
 def _is_hook(method: ast.FunctionDef) -> bool:

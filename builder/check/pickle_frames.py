@@ -50,7 +50,11 @@ def _index(instance: Instance) -> str | None:
     if not isinstance(args[0], Global) or not _INDEX.fullmatch(str(args[0])):
         return "it may only make one of the indexes of pandas"
     if not isinstance(args[1], Mapping) or not all(
-        isinstance(key, str) and key in _INDEX_KEYS and is_known(value) for key, value in args[1].pairs
+        isinstance(key, str)
+        and key in _INDEX_KEYS
+        and is_known(value)
+        and not (isinstance(value, Instance) and value.path == "builtins.range")  # of any length, at no cost
+        for key, value in args[1].pairs
     ):
         return "it may only make an index of arrays, frames and constants"
     return None

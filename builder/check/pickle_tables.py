@@ -47,6 +47,16 @@ def _scalar(instance: Instance) -> str | None:
     return "it may only be given constants"
 
 
+_FRACTION: Final = re.compile(r"-?[0-9]{1,1000}(?:/[0-9]{1,1000})?")
+
+
+def _fraction(instance: Instance) -> str | None:
+    """Fractions write themselves as ``3/4``; a power of ten could be longer than any machine can hold."""
+    if all(type(value) is int or (is_text(value) and _FRACTION.fullmatch(str(value))) for value in instance.args):
+        return plain(instance)
+    return "it may only be given whole numbers"
+
+
 def _none_type(instance: Instance) -> str | None:
     return None if instance.args == (None,) else "it may only be asked for the type of None"
 
@@ -182,7 +192,7 @@ _STANDARD: Final[Table] = (
     | grants("array", "array", Use.NAMED)
     | grants("datetime", "datetime date time timedelta timezone", Use.CALLED)
     | grants("decimal", "Decimal", Use.CALLED, plain)
-    | grants("fractions", "Fraction", Use.CALLED, plain)
+    | grants("fractions", "Fraction", Use.CALLED, _fraction)
     | grants("uuid", "UUID SafeUUID", Use.CALLED, plain)
     | grants("pathlib", "PurePath PurePosixPath PureWindowsPath Path PosixPath", Use.CALLED, plain)
     | grants("pathlib._local", "PurePath PurePosixPath PureWindowsPath Path PosixPath", Use.CALLED, plain)

@@ -96,7 +96,7 @@ class Persistent:
 class Instance:
     """What calling or constructing gave. ``states`` are the arguments of BUILD, ``filled`` what was put into it."""
 
-    __slots__ = ("args", "callee", "filled", "is_call", "kwargs", "offset", "states")
+    __slots__ = ("args", "callee", "filled", "is_call", "is_given", "kwargs", "offset", "states")
 
     def __init__(self, callee: Value, args: tuple[Value, ...], kwargs: Value, offset: int, *, is_call: bool) -> None:
         self.callee = callee
@@ -104,6 +104,8 @@ class Instance:
         self.kwargs = kwargs
         self.offset = offset
         self.is_call = is_call
+        self.is_given = False
+        """True once it was judged as a part of something else."""
         self.states: list[Value] = []
         self.filled: list[Value] = []
 
@@ -164,3 +166,10 @@ def _parts(value: Value) -> list[Value]:
     if isinstance(value, Persistent):
         return [value.key]
     return [value.items]
+
+
+def note_given(value: Value) -> None:
+    """Note of objects that they are a part of something that was judged."""
+    for part in value if isinstance(value, (tuple, list)) else (value,):
+        if isinstance(part, Instance):
+            part.is_given = True

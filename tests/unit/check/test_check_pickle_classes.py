@@ -42,6 +42,12 @@ WHEEL = {
         "class Bad9(make()): ...\nclass Bad10(np.memmap): ...\nclass Bad11(Good, Bad1): ...\n"
         "class Bad12(six.with_metaclass(type, Renamed)): ...\nclass Bad13(Plain if tb else R): ...\n"
         "class Bad14(Bad14): ...\nclass Nested(tb.Outer.Fine, np.ndarray): ...\n"
+        "class Bound1:\n    __setstate__ = run\nclass Bound2:\n    __del__: object = run\n"
+        "class Bound3:\n    if tb:\n        def __new__(cls): ...\n"
+        "class Bound4:\n    from tool.base import close as __del__\n"
+        "class Bound5: ...\nBound5.__setstate__ = run\n"
+        "class Bound6: ...\nclass Bound6:\n    def __setattr__(self, name, value): run(value)\n"
+        "class Harmless:\n    setstate = run\n    def method(self):\n        self.__setstate__ = run\n"
     ),
 }
 MODELS = "tool.models."
@@ -60,7 +66,7 @@ def rules(findings: list[Finding]) -> list[str]:
 @pytest.mark.parametrize(
     "value",
     [
-        *(name(MODELS + kind).new().build({"a": 1}) for kind in ("Good", "Mapped", "Nested")),
+        *(name(MODELS + kind).new().build({"a": 1}) for kind in ("Good", "Mapped", "Nested", "Harmless")),
         name(BASE + "Updates").new().build({"a": 1}),
         name(BASE + "Pair").new(1, 2),
         name(BASE + "Color")(1),
@@ -77,6 +83,7 @@ def test_classes_that_run_nothing_may_be_made(tmp_path: Path, value: Any) -> Non
     [
         *(name(f"{MODELS}Bad{number}").new().build({"a": 1}) for number in range(1, 14)),
         *(name(BASE + kind).new() for kind in ("Runs", "Ends")),
+        *(name(f"{MODELS}Bound{number}").new() for number in range(1, 7)),
         Name("tool.base", "Outer.Inner").new(),
         name("tool.wild.Wild").new("/tmp/x", "w"),
         name(MODELS + "Good")(),

@@ -303,3 +303,40 @@ def test_slots_of_interpolators_are_set() -> None:
     spline = name("scipy.interpolate._cubic.CubicSpline").new()
     assert objections(spline.build((None, {"axis": 0, "extrapolate": True}))) == []
     assert objections(spline.build((None, {"__class__": WRAPPER})))
+
+
+DTYPE = name("numpy.dtype")
+WHOLE = (3, "|", None, None, None, -1, -1, 63)
+
+
+def field(offset: int) -> Made:
+    inner = DTYPE("i8", False, True).build((3, "<", None, None, None, -1, -1, 0))
+    return DTYPE("V16", False, True).build((3, "|", None, ("a",), {"a": (inner, offset)}, 16, 1, 16))
+
+
+def test_data_types_say_of_themselves_what_numpy_would() -> None:
+    assert objections(DTYPE("O8", False, True).build(WHOLE)) == []
+    assert objections(field(8)) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        field(1 << 40),
+        field(9),
+        DTYPE("O8", False, True).build((3, "|", None, None, None, -1, -1, 0)),
+        DTYPE("i", False, True).build((3, "<", None, None, None, -1, -1, 0)),
+        DTYPE("i3", False, True).build((3, "<", None, None, None, -1, -1, 0)),
+        name("fractions.Fraction")("1e400000000"),
+        name("sklearn.neighbors._ball_tree.BallTree")([1], 1, name("builtins.getattr")),
+        name("pandas.core.indexes.base._new_Index")(
+            name("pandas.core.indexes.base.Index"), {"data": name("builtins.range")(0, 1 << 33), "dtype": "float64"}
+        ),
+    ],
+)
+def test_what_lies_about_memory_or_calls_what_it_is_given_is_refused(value: Any) -> None:
+    assert objections(value)
+
+
+def test_fractions_of_whole_numbers_pass() -> None:
+    assert objections(name("fractions.Fraction")("3/4")) == []
