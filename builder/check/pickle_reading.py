@@ -69,3 +69,5 @@ class PickleReading:
     fault: Fault | None = None
     arrays: int = 0
     """How many arrays lay beside the opcodes, as joblib writes them."""
+    padded: int = 0
+    """How many of them are padded, as joblib does since 1.2."""

@@ -267,6 +267,7 @@ class Machine:
                 raise RefusedError(nested.fault.offset, nested.fault.text, is_ambiguous=nested.fault.is_ambiguous)
             return Array(plan.typestr, plan.shape, None, nested.value)
         if plan.is_padded:
+            self.reading.padded += 1
             # 1 to 16 are no opcodes: whoever reads on as plain pickle stops here.
             padding = self.take(1)[0]
             if not 1 <= padding <= 16 or self.take(padding) != b"\xff" * padding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,28 @@ def _follow(subject: Subject, definitions: Definitions) -> Iterator[Finding]:
         except OSError:
             continue
         yield from _findings(file.path, screening)
+        padded = sum(reading.padded for _, reading in screening.readings)
+        if padded and (joblib := _old_joblib(subject)):
+            yield Finding(
+                rule=MALFORMED,
+                place=Place(path=file.path),
+                message=f"its arrays are padded, which the locked joblib {joblib} knows nothing of: it reads others",
+                remedy="lock joblib 1.2 or later",
+            )
+
+
+def _old_joblib(subject: Subject) -> str | None:
+    """Return the version of a locked joblib that pads nothing: where its arrays end is not where others end."""
+    wheels = () if subject.lock is None else subject.lock.on(subject.platform).wheels
+    locked = next((wheel.version for wheel in wheels if wheel.name == "joblib"), None)
+    return locked if locked is not None and _release(locked) < _PADS else None
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
+_PADS = (1, 2)
 
 
 def _findings(path: str, screening: Screening) -> Iterator[Finding]:

@@ -250,3 +250,11 @@ def test_many_names_of_one_library_are_told_together(tmp_path: Path) -> None:
     (finding,) = check(tmp_path, [name("formulaic.formula.Formula"), name("formulaic.model_spec.ModelSpec")])
     assert "formulaic.formula.Formula at offset" in finding.message
     assert ", and 1 more of formulaic:" in finding.message
+
+
+@pytest.mark.parametrize(("joblib", "found"), [("1.1.1", ["KILN302"]), ("1.2.0", []), ("1.10.0", [])])
+def test_padded_arrays_need_a_joblib_that_knows_of_padding(tmp_path: Path, joblib: str, found: list[str]) -> None:
+    fixtures = Path(__file__).resolve().parents[2] / "fixtures" / "artifacts"
+    content = (fixtures / "sklearn-1.7.2-pipeline.joblib").read_bytes()
+    locked = {"joblib": joblib, "scikit-learn": "1.7.2", "numpy": "2.3.1"}
+    assert [rule for rule in rules(check(tmp_path, content, locked=locked)) if rule == "KILN302"] == found
