@@ -182,6 +182,8 @@ class Allowance:
         made = _class_of(target) if isinstance(target, Instance) else None
         if made is None:
             return None
+        if isinstance(target, Instance) and target.is_given and made.module.partition(".")[0] == "numpy":
+            return "its state changes an array, or what arrays are made of, that was judged as a part of something else"
         if isinstance(target, Instance) and target.path == "numpy.dtype":
             return find_odd_type(target)
         grant = self.verdict(made.module, made.name).grant

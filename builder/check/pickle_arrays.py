@@ -133,9 +133,7 @@ def item_type(value: Value, depth: int = 0) -> ItemType:
 
 
 def find_odd_type(target: Instance) -> str | None:
-    """What arrays are made of must be whole before there are any, and say of itself what numpy would."""
-    if target.is_given:
-        return "its state changes what arrays are made of that are there already"
+    """What arrays are made of must say of itself what numpy would."""
     try:
         item_type(target)
     except OddArrayError as error:

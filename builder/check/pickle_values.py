@@ -170,6 +170,8 @@ def _parts(value: Value) -> list[Value]:
 
 def note_given(value: Value) -> None:
     """Note of objects that they are a part of something that was judged."""
+    if isinstance(value, Mapping):
+        value = [part for _, part in value.pairs]
     for part in value if isinstance(value, (tuple, list)) else (value,):
         if isinstance(part, Instance):
             part.is_given = True

@@ -340,3 +340,13 @@ def test_what_lies_about_memory_or_calls_what_it_is_given_is_refused(value: Any)
 
 def test_fractions_of_whole_numbers_pass() -> None:
     assert objections(name("fractions.Fraction")("3/4")) == []
+
+
+def test_what_was_judged_as_a_part_is_changed_no_more() -> None:
+    kept, again = b"q\x01", Raw(b"h\x01")
+    made = Raw(assemble(DTYPE("O8", False, True)) + kept)
+    late = Raw(again.code + assemble(WHOLE) + b"b")
+    holder = name("numpy._core.numeric._frombuffer")(b"\0" * 8, again, (1,), "C")
+    assert objections([made, late, holder]) == []
+    assert objections([made, holder, late])
+    assert objections([made, MODEL.build({"coef_": again}), late])
