@@ -78,11 +78,12 @@ def compare(
 def _locked(locked: dict[str, str], library: str) -> Version | None:
     for name in ALTERNATIVES.get(library, (library,)):
         if name in locked:
-            return _version(locked[name])
+            return read_version(locked[name])
     return None
 
 
-def _version(text: str | None) -> Version | None:
+def read_version(text: str | None) -> Version | None:
+    """Return a version; None for one that is no version (PyPA, "Version specifiers")."""
     try:
         return Version(text) if text else None
     except InvalidVersion:
@@ -98,7 +99,7 @@ _MISSING_VALUES = (1, 3)
 
 
 def _sklearn(artifact: Artifact, maker: Maker, locked: Version) -> tuple[Fit, str]:
-    made = _version(maker.version)
+    made = read_version(maker.version)
     if made is None or made == locked:
         return Fit.SAME, "the same release"
     old, new = _minor(made), _minor(locked)
@@ -118,7 +119,7 @@ def _sklearn(artifact: Artifact, maker: Maker, locked: Version) -> tuple[Fit, st
 
 def _estimators(artifact: Artifact, maker: Maker, locked: Version, beside: frozenset[str]) -> tuple[Fit, str] | None:
     """Return what is known of the very estimators of a model, which a later version is to use."""
-    made = _version(maker.version)
+    made = read_version(maker.version)
     found = find_change(artifact, _minor(made), _minor(locked), beside) if made is not None else None
     if found is None:
         return None
@@ -153,7 +154,7 @@ def _xgboost(artifact: Artifact, maker: Maker, locked: Version) -> tuple[Fit, st
         return Fit.RISKY, "the binary format is deprecated since XGBoost 1.7; save it as .ubj"
     if form == "ubj" and _minor(locked) < (1, 6):
         return Fit.IMPOSSIBLE, "XGBoost reads UBJSON since 1.6"
-    made = _version(maker.version)
+    made = read_version(maker.version)
     if made is None or made == locked:
         return Fit.SAME, "the same release"
     if form == "pickle" and _minor(made) != _minor(locked):
@@ -178,7 +179,7 @@ def _forward(name: str) -> Compare:
     """Older models load; newer ones may not."""
 
     def rule(_: Artifact, maker: Maker, locked: Version) -> tuple[Fit, str]:
-        made = _version(maker.version)
+        made = read_version(maker.version)
         if made is None or _minor(made) == _minor(locked):
             return Fit.SAME, "the same minor version"
         if _minor(made) > _minor(locked):
@@ -190,7 +191,7 @@ def _forward(name: str) -> Compare:
 
 def _same_minor(name: str) -> Compare:
     def rule(_: Artifact, maker: Maker, locked: Version) -> tuple[Fit, str]:
-        made = _version(maker.version)
+        made = read_version(maker.version)
         if made is None or _minor(made) == _minor(locked):
             return Fit.SAME, "the same minor version"
         return Fit.RISKY, f"what {name} wrote is only promised to load in the version that wrote it"
@@ -212,7 +213,7 @@ _RULES: dict[str, Compare] = {
 
 
 def _python(maker: Maker, python: str) -> Iterator[Comparison]:
-    made, target = _version(maker.version), _version(python)
+    made, target = read_version(maker.version), read_version(python)
     if made is None or target is None:
         return
     fit, rule = Fit.SAME, "the same minor version"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from builder.check.pickle_arrays import find_odd_type, is_array_reader
+from builder.check.pickle_arrays import is_array_reader
 from builder.check.pickle_bases import trace_ancestry
 from builder.check.pickle_classes import Definition, Definitions, Kind
 from builder.check.pickle_grants import Grant, Use, class_first, is_text, lookup, no_functions
@@ -180,14 +180,15 @@ class Allowance:
         """A state is held to what the class may be given, where that is known."""
         target = event.target
         made = _class_of(target) if isinstance(target, Instance) else None
-        if made is None:
+        if made is None or not isinstance(target, Instance):
             return None
-        if isinstance(target, Instance) and target.is_given and made.module.partition(".")[0] == "numpy":
+        if target.is_given and made.module.partition(".")[0] == "numpy":
             return "its state changes an array, or what arrays are made of, that was judged as a part of something else"
-        if isinstance(target, Instance) and target.path == "numpy.dtype":
-            return find_odd_type(target)
         grant = self.verdict(made.module, made.name).grant
-        return None if grant is None or grant.state is None else grant.state(event.state)
+        if grant is None:
+            return None
+        wrong = None if grant.state is None else grant.state(event.state)
+        return wrong or (None if grant.built is None else grant.built(target))
 
     def _is_fillable(self, target: Instance) -> bool:
         callee = target.callee

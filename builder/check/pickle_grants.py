@@ -36,6 +36,8 @@ class Grant:
     use: Use
     check: Check | None = None
     state: StateCheck | None = None
+    built: Check | None = None
+    """Says what is wrong with an object that has been given its state."""
 
 
 Table = dict[tuple[str, str], Grant]
@@ -47,9 +49,17 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def grants(module: str, names: str, use: Use, check: Check | None = None, state: StateCheck | None = None) -> Table:
+def grants(
+    module: str,
+    names: str,
+    use: Use,
+    check: Check | None = None,
+    state: StateCheck | None = None,
+    *,
+    built: Check | None = None,
+) -> Table:
     """Return the same grant for several names of one module."""
-    return {(module, name): Grant(use, check, state) for name in names.split()}
+    return {(module, name): Grant(use, check, state, built) for name in names.split()}
 
 
 # Values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from builder.check.pickle_arrays import find_odd_type
 from builder.check.pickle_grants import (
     Table,
     Use,
@@ -133,7 +134,7 @@ _NUMPY: Final[Table] = (
     | grants("numpy.polynomial.hermite", "Hermite", Use.MADE)
     | grants("numpy.polynomial.hermite_e", "HermiteE", Use.MADE)
     | grants("numpy.polynomial.laguerre", "Laguerre", Use.MADE)
-    | grants("numpy", "dtype", Use.CALLED, _dtype)
+    | grants("numpy", "dtype", Use.CALLED, _dtype, built=find_odd_type)
     | grants("numpy.dtypes", "StringDType", Use.CALLED, data)
     | grants("numpy.core._multiarray_umath", " ".join(_UFUNCS), Use.NAMED)
     | grants("numpy.core.multiarray", "_reconstruct", Use.CALLED, _array)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -96,14 +95,11 @@ def _old_joblib(subject: Subject) -> str | None:
     """Return the version of a locked joblib that pads nothing: where its arrays end is not where others end."""
     wheels = () if subject.lock is None else subject.lock.on(subject.platform).wheels
     locked = next((wheel.version for wheel in wheels if wheel.name == "joblib"), None)
-    return locked if locked is not None and _release(locked) < _PADS else None
+    if locked is None:
+        return None
+    from packaging.version import Version  # noqa: PLC0415 - only for a model with padded arrays
 
-
-def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
-
-
-_PADS = (1, 2)
+    return locked if Version(locked) < Version("1.2") else None
 
 
 def _findings(path: str, screening: Screening) -> Iterator[Finding]:

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from builder.check.artifacts.reading import Artifact
+from builder.check.compatibility import read_version
 from builder.check.finding import Finding, Level, Place, Rule
 from builder.check.freeze import imported_roots
 from builder.check.image_files import CODE_DIR
@@ -176,10 +177,8 @@ def _is_active(loader: _Loader, locked: Mapping[str, str], subject: Subject) -> 
 
 
 def _is_from(version: str, since: str) -> bool:
-    try:
-        return Version(version) >= Version(since)
-    except InvalidVersion:
-        return False
+    found = read_version(version)
+    return found is not None and found >= Version(since)
 
 
 def _refusals(loader: _Loader, subject: Subject) -> dict[str, _Refusal]:

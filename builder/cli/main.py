@@ -90,7 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _leave(code: int) -> None:
-    """End the process as ``sys.exit`` does, but do not take its modules apart: that is a tenth of a short command."""
+    """End the process as ``sys.exit`` does, but do not take its modules apart, which a short command would wait for."""
     atexit._run_exitfuncs()  # noqa: SLF001 - what else would be done at the end
     try:
         sys.stdout.flush()

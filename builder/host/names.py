@@ -8,11 +8,7 @@ from pathlib import Path
 
 def is_text(path: Path) -> bool:
     """Tell whether a path is UTF-8."""
-    try:
-        os.fsencode(path).decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    return show_path(path) == str(path)
 
 
 def show_path(path: Path) -> str:

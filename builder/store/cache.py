@@ -21,7 +21,7 @@ from builder.oci.digest import Digest
 from builder.store.blobs import BlobStore, store_faults
 from builder.store.lease import Lease, forget_ended, oldest_lease, standing_still
 from builder.store.records import Records
-from builder.store.tree import discard_tree, sweep_trees
+from builder.store.tree import discard_tree, guard_of, sweep_trees
 
 _NANO = 1_000_000_000
 _TICK = 2.0
@@ -204,7 +204,7 @@ def _trees(root: Path) -> Iterator[CacheEntry]:
             if not path.is_dir() or path.name.startswith("."):
                 continue
             with suppress(FileNotFoundError):
-                guard = path.with_name(f"{path.name}.lock")
+                guard = guard_of(path)
                 used = (guard if guard.exists() else path).stat().st_mtime
                 yield CacheEntry(
                     kind=CacheKind.TREE, name=f"{folder.name}/{path.name}", path=path, size=_size_of(path), used=used

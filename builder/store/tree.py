@@ -231,7 +231,7 @@ def hold_tree(
     name = chain_id([layer.diff_id for layer in layers]).hex
     with store_faults("write an image's file system", home):
         home.mkdir(parents=True, exist_ok=True)
-        lock = lock_name(home / f"{name}{_GUARD}", fcntl.LOCK_SH)
+        lock = lock_name(guard_of(home / name), fcntl.LOCK_SH)
         try:
             os.utime(lock)
             if not (home / name).is_dir():
@@ -244,6 +244,11 @@ def hold_tree(
     return HeldTree(home / name, lock)
 
 
+def guard_of(path: Path) -> Path:
+    """Return the file that who uses a merged tree has locked; its time is that of the last use."""
+    return path.with_name(f"{path.name}{_GUARD}")
+
+
 def discard_tree(path: Path) -> bool:
     """Remove a tree, or an unpacked layer, unless somebody holds it; tell whether it went.
 
@@ -252,7 +257,7 @@ def discard_tree(path: Path) -> bool:
     if path.parent.name != _MERGED:  # layers are nobody's own
         take_away(path)
         return True
-    guard = path.with_name(f"{path.name}{_GUARD}")
+    guard = guard_of(path)
     try:
         lock = lock_name(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:  # a container runs from it

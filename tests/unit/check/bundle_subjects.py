@@ -27,6 +27,21 @@ Files = Mapping[str, str | bytes]
 Find = Callable[[Subject], Iterable[Finding]]
 
 
+SCORE = "def load(model_dir):\n    pass\n\ndef predict(model, records):\n    return records\n"
+
+
+def small_files(bundle_yaml: str, **more: str | bytes) -> Files:
+    """Return the files of a bundle with a script, sources and requirements; ``more`` replaces and adds some."""
+    return {
+        "bundle.yaml": bundle_yaml,
+        "model/m.json": XGBOOST,
+        "score.py": SCORE,
+        "requirements.txt": "numpy==2.*\n",
+        "lib/__init__.py": "",
+        **more,
+    }
+
+
 def write_files(root: Path, files: Files) -> Path:
     """Write files below a folder."""
     for name, content in files.items():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bundle_subjects import XGBOOST, Files, read_subject, write_files
+from bundle_subjects import Files, read_subject, small_files, write_files
 
 from builder.check.finding import Finding
 from builder.check.secret_settings import LARGEST, find_settings, is_settings
@@ -20,7 +20,6 @@ model: {path: model/m.json}
 scoring: {script: score.py, sources: [lib/]}
 environment: {python: "3.11", requirements: requirements.txt}
 """
-SCORE = "def load(model_dir):\n    pass\n\ndef predict(model, records):\n    return records\n"
 PASSWORD = "tr0ub4dor-9"
 KEY = "36d34092d4e2a029dcc079a4c9bc29fe"
 
@@ -28,14 +27,7 @@ KEY = "36d34092d4e2a029dcc079a4c9bc29fe"
 @pytest.fixture
 def check(tmp_path: Path) -> Callable[[Files], list[Finding]]:
     def run(files: Files) -> list[Finding]:
-        base: Files = {
-            "bundle.yaml": YAML,
-            "model/m.json": XGBOOST,
-            "score.py": SCORE,
-            "requirements.txt": "numpy==2.*\n",
-            "lib/__init__.py": "",
-        }
-        return list(find_secrets(read_subject(write_files(tmp_path / "bundle", {**base, **files}))))
+        return list(find_secrets(read_subject(write_files(tmp_path / "bundle", small_files(YAML, **files)))))
 
     return run
 

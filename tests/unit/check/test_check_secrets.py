@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bundle_subjects import NAMES, XGBOOST, Files, loud, read_example, read_subject, write_files
+from bundle_subjects import NAMES, SCORE, Files, loud, read_example, read_subject, small_files, write_files
 
 from builder.check.finding import Finding
 from builder.check.secret_patterns import KINDS, find_passwords, find_private_keys, find_tokens, mask
@@ -23,7 +23,6 @@ model: {path: model/m.json}
 scoring: {script: score.py, sources: [lib/]}
 environment: {python: "3.11", requirements: requirements.txt%s}
 """
-SCORE = "def load(model_dir):\n    pass\n\ndef predict(model, records):\n    return records\n"
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 draw = random.Random(5)
 
@@ -202,14 +201,9 @@ def test_examples_are_without_fault(name: str, tmp_path: Path) -> None:
 @pytest.fixture
 def check(tmp_path: Path) -> Callable[..., list[Finding]]:
     def run(files: Files, *, variables: str = "", smoke: str = "") -> list[Finding]:
-        base: Files = {
-            "bundle.yaml": YAML % variables + smoke,
-            "model/m.json": XGBOOST,
-            "score.py": SCORE,
-            "requirements.txt": "numpy==2.*\n",
-            "lib/__init__.py": "",
-        }
-        return list(find_secrets(read_subject(write_files(tmp_path / "bundle", {**base, **files}))))
+        return list(
+            find_secrets(read_subject(write_files(tmp_path / "bundle", small_files(YAML % variables + smoke, **files))))
+        )
 
     return run
 
