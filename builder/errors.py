@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-_SEQUENCE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\^-~]")
+_SEQUENCE = r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\^-~]"
 """What a terminal takes for a command (ECMA-48): colours and the like, titles, other escapes."""
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 
 
 def printable(text: str) -> str:
@@ -21,7 +21,7 @@ def printable(text: str) -> str:
 
     Tab and line end stay. Much of what errors show was written by others: a model's log, a file, a registry.
     """
-    return _CONTROL.sub("�", _SEQUENCE.sub("", text))
+    return re.sub(_CONTROL, "�", re.sub(_SEQUENCE, "", text))  # compiled when there is something to show
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
