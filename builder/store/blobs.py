@@ -261,7 +261,7 @@ class BlobStore:
         """Remove what builds that were killed left aside: what nobody holds any more, and all a day after."""
         with suppress(OSError):
             for path in self._aside.iterdir():
-                age = time.time() - path.lstat().st_mtime
+                age = time.time() - path.lstat().st_ctime  # not st_mtime: what is about to get its name is sealed
                 if path.is_dir():
                     is_left = age > _MINUTE and path.name.startswith(_HELD) and not is_held(path)
                     if is_left or age > _DAY:
