@@ -261,7 +261,7 @@ class BlobStore:
         """Remove what builds that were killed left aside: what nobody holds any more, and all a day after."""
         with suppress(OSError):
             for path in self._aside.iterdir():
-                age = time.time() - path.lstat().st_ctime  # not st_mtime: what is about to get its name is sealed
+                age = time.time() - _last_change(path)
                 if path.is_dir():
                     is_left = age > _MINUTE and path.name.startswith(_HELD) and not is_held(path)
                     if is_left or age > _DAY:
@@ -284,6 +284,15 @@ class BlobStore:
         with suppress(PermissionError):  # of another user: then it is not taken for a blob all the same
             path.unlink(missing_ok=True)
         return False
+
+
+def _last_change(path: Path) -> float:
+    """Return when a file or folder that lies aside was last written to, in seconds since 1970.
+
+    A blob that is about to get its name is sealed already, so its time of change says nothing any more.
+    """
+    status = path.lstat()
+    return status.st_ctime if status.st_mtime_ns == _SEALED else status.st_mtime
 
 
 def _seal(path: Path) -> None:

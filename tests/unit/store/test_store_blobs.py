@@ -230,44 +230,38 @@ def test_whole_blobs_are_not_read_to_tell_that_they_are_here(store: BlobStore, m
     assert store.has(digest)
 
 
-def pass_time(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Let it be later: when the state of a file changed is not for us to set."""
-    later = time.time() + seconds
-    monkeypatch.setattr(time, "time", lambda: later)
-
-
-def test_what_a_killed_build_left_is_swept_and_what_is_being_written_stays(
-    store: BlobStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_killed_build_left_is_swept_and_what_is_being_written_stays(store: BlobStore) -> None:
     aside = store.root / "aside"
-
-    def swept_after(seconds: float) -> set[str]:
-        pass_time(monkeypatch, seconds)
-        store.sweep()
-        return {path.name for path in aside.iterdir()}
-
     with store.writer() as writer:
         writer.write(b"content")
         (held,) = aside.iterdir()
-        (aside / "orphan").touch()
-        (aside / "folder").mkdir()
-        assert swept_after(1) == {held.name, "orphan", "folder"}
-        assert swept_after(3600) == {held.name, "folder"}
+        for name, age in {"fresh": 1, "orphan": 3600, held.name: 3600}.items():
+            (aside / name).touch()
+            os.utime(aside / name, (time.time() - age,) * 2)
+        for name, age in {"folder": 3600, "old-folder": 100_000}.items():
+            (aside / name).mkdir()
+            os.utime(aside / name, (time.time() - age,) * 2)
+        store.sweep()
+        assert {path.name for path in aside.iterdir()} == {"fresh", "folder", held.name}
     assert store.has(writer.digest)
-    assert swept_after(100_000) == set()
 
 
-def test_a_blob_about_to_get_its_name_stays_though_its_time_of_change_is_old(
+def test_a_blob_about_to_get_its_name_stays_and_one_that_never_got_it_goes(
     store: BlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replace = Path.replace
 
     def sweep_and_replace(aside: Path, target: Path) -> Path:
         BlobStore(store.root).sweep()
+        os.link(aside, store.root / "aside" / "left")
         return replace(aside, target)
 
     monkeypatch.setattr(Path, "replace", sweep_and_replace)
     assert store.read(store.add(b"content")) == b"content"
+    later = time.time() + 3600
+    monkeypatch.setattr(time, "time", lambda: later)
+    store.sweep()
+    assert list((store.root / "aside").iterdir()) == []
 
 
 def test_a_lent_folder_is_gone_however_its_use_ends(store: BlobStore) -> None:
@@ -297,9 +291,7 @@ def test_a_lent_folder_is_gone_when_even_its_removal_was_interrupted(
     assert not folder.exists()
 
 
-def test_a_lent_folder_of_a_killed_process_is_swept_and_one_in_use_stays(
-    store: BlobStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lent_folder_of_a_killed_process_is_swept_and_one_in_use_stays(store: BlobStore) -> None:
     program = (
         "import sys, os, signal; from pathlib import Path; from builder.store.blobs import BlobStore\n"
         "with BlobStore(Path(sys.argv[1])).folder('work'): os.kill(os.getpid(), signal.SIGKILL)"
@@ -307,7 +299,8 @@ def test_a_lent_folder_of_a_killed_process_is_swept_and_one_in_use_stays(
     subprocess.run([sys.executable, "-c", program, store.root], check=False)
     (left,) = (store.root / "aside").iterdir()
     with store.folder("work") as used:
-        pass_time(monkeypatch, 3600)
+        for path in (left, used):
+            os.utime(path, (time.time() - 3600,) * 2)
         store.sweep()
         assert not left.exists()
         assert used.exists()
