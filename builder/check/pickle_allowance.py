@@ -12,11 +12,13 @@ from enum import Enum
 from builder.check.pickle_arrays import is_array_reader
 from builder.check.pickle_bases import trace_ancestry
 from builder.check.pickle_classes import Definition, Definitions, Kind
-from builder.check.pickle_grants import Grant, Use, class_first, is_text, lookup, no_functions
-from builder.check.pickle_reading import Build, Call, Event, Fill, Outside
+from builder.check.pickle_contents import METHODS, find_odd_attribute, hashed, keys_of
+from builder.check.pickle_grants import Grant, Use, class_first, lookup, no_functions
+from builder.check.pickle_hooks import HASHING
+from builder.check.pickle_reading import Build, Call, Event, Fill, Hash, Outside
 from builder.check.pickle_refusals import TRUSTED_ONLY, find_refusal
 from builder.check.pickle_tables import FAMILIES, MOVED, NEVER_WHOLE, TABLE
-from builder.check.pickle_values import Global, Instance, Mapping, OldText, Persistent, Value, note_given
+from builder.check.pickle_values import Global, Instance, OldText, Persistent, Value, note_given
 
 
 class Judgement(Enum):
@@ -60,7 +62,6 @@ _CAPITALISED = re.compile(r"_*[A-Z]\w*(?:\._*[A-Z]\w*)*")
 _REBUILDS = re.compile(r"__pyx_unpickle_\w+|newObj")
 _REBUILT = Grant(Use.CALLED, class_first)
 _DUNDER = re.compile(r"__\w+__")
-_CHANGING = frozenset({"__class__", "__dict__"})
 
 
 class Allowance:
@@ -108,12 +109,15 @@ class Allowance:
             note_given(event.instance.args)
             subject = _shown(event.instance.callee)
         elif isinstance(event, Build):
-            reason = None if self._is_refused(event.target) else _attributes(event) or self._state(event)
+            reason = None if self._is_refused(event.target) else find_odd_attribute(event) or self._state(event)
             note_given(event.state)
             subject = _shown(event.target)
         elif isinstance(event, Fill):
-            reason = None if self._is_fillable(event.target) else f"{event.opcode} calls a method of it"
+            reason = None if self._is_fillable(event) else f"{event.opcode} calls a method of it"
             subject = _shown(event.target)
+        elif isinstance(event, Hash):
+            reason = self._hash(event.key)
+            subject = _shown(event.key) if isinstance(event.key, Instance) else event.opcode
         else:
             reason = None if is_torch and _is_storage(event.persistent) else _OUTSIDE
             subject = "BINPERSID"
@@ -150,7 +154,20 @@ class Allowance:
                 return None if instance.args and self._is_refused(instance.args[0]) else wrong
         if callee.module == "copyreg" or verdict.grant.check is class_first:
             return self._made(instance)
-        return None
+        return next(filter(None, map(self._hash, keys_of(instance))), None)
+
+    def _hash(self, key: Value) -> str | None:
+        """Being made a key runs two methods of an object, and of those in it."""
+        parts = hashed(key)
+        if parts is None:
+            return "it makes something very large a key"
+        odd = [part for part in parts if self._quirks(part) & HASHING]
+        return f"as a key, {_shown(odd[0])} runs code of its own that nobody vouches for" if odd else None
+
+    def _quirks(self, instance: Instance) -> frozenset[str]:
+        made = _class_of(instance)
+        grant = None if made is None else self.verdict(made.module, made.name).grant
+        return frozenset() if grant is None else grant.quirks
 
     def _is_refused(self, value: Value) -> bool:
         """Tell whether a value was made by what was objected to where it was named; what is done to it says no more."""
@@ -190,13 +207,14 @@ class Allowance:
         wrong = None if grant.state is None else grant.state(event.state)
         return wrong or (None if grant.built is None else grant.built(target))
 
-    def _is_fillable(self, target: Instance) -> bool:
-        callee = target.callee
+    def _is_fillable(self, event: Fill) -> bool:
+        callee = event.target.callee
         if not isinstance(callee, Global):
             return False
         if callee.module in ("builtins", "collections"):
             return True
-        return not target.is_call or callee.module == "copyreg"
+        is_made = not event.target.is_call or callee.module == "copyreg"
+        return is_made and not self._quirks(event.target) & METHODS[event.opcode]
 
     def _decide(self, module: str, name: str) -> Verdict:
         if self._definitions.is_author(module):
@@ -315,7 +333,7 @@ class Allowance:
         # An enumeration's own __new__ has run when the class was made, and is put aside then.
         hooks = ancestry.hooks - {"__new__"} if is_enumeration else ancestry.hooks
         if not hooks and not ancestry.unknown:
-            grant = Grant(Use.CALLED, lookup) if is_enumeration else Grant(Use.MADE)
+            grant = Grant(Use.CALLED, lookup) if is_enumeration else Grant(Use.MADE, quirks=ancestry.quirks)
             return Verdict(judgement=Judgement.ALLOWED, grant=grant)
         methods = ", ".join(sorted(hooks)) or f"in {', '.join(sorted(ancestry.unknown))}, which was not found"
         return Verdict(
@@ -327,10 +345,6 @@ class Allowance:
 
 NOT_LOCKED = "no locked distribution brings"
 """How the reason begins when a whole distribution is missing."""
-_MAPPINGS = frozenset({"collections.OrderedDict", "collections.defaultdict", "collections.Counter"})
-_SLOTTED = "scipy.interpolate."
-_SLOTS = frozenset({"_y_axis", "_y_extra_shape", "dtype", "_c", "_x", "c", "x", "extrapolate", "axis", "_asarray"})
-"""What SciPy's interpolators keep in slots of their own, whose setters only reckon."""
 _OUTSIDE = "it stands for an object from outside of the file, and is no storage of torch's"
 _STANDARD = frozenset(
     {*sys.stdlib_module_names, *_compat_pickle.IMPORT_MAPPING, *(module for module, _ in _compat_pickle.NAME_MAPPING)}
@@ -362,27 +376,6 @@ def _absent(module: str, name: str, found: Definition) -> Verdict:
         grant=Grant(Use.MADE),
         reason=f"the locked {found.distribution} has no {name} in {module}",
     )
-
-
-def _attributes(event: Build) -> str | None:
-    """A state that is ``(dict, slots)`` sets the slots as attributes, by which the setters of properties run.
-
-    Either half may be anything that has items, so an object in its place would hide them.
-    """
-    state = event.state
-    parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
-    if any(isinstance(part, Instance) and part.path in _MAPPINGS for part in parts):
-        return "its state is an object that could hide what it sets"
-    slots = parts[1] if len(parts) == 2 else None
-    if isinstance(slots, Mapping):
-        known = _SLOTS if isinstance(event.target, Instance) and event.target.path.startswith(_SLOTTED) else ()
-        for key, _ in slots.pairs:
-            if not isinstance(key, str) or key not in known:
-                shown = key if isinstance(key, str) else "an attribute"
-                return f"its state sets {shown} by calling what the class says"
-    if isinstance(state, Mapping) and any(str(key) in _CHANGING for key, _ in state.pairs if is_text(key)):
-        return "its state sets what it is an object of"
-    return None
 
 
 def _class_of(instance: Instance) -> Global | None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from builder.check.pickle_classes import Definitions, assigned, is_named_tuple, statements
 from builder.check.pickle_grants import words
-
-HOOKS = frozenset({"__setstate__", "__del__", "__new__", "__setattr__"})
-"""Methods that run while an object is unpickled, or when it goes."""
+from builder.check.pickle_hooks import HOOKS, installed_hooks, own_hooks, subclass_hooks
 
 _VOUCHED = frozenset({"sklearn", "numpy", "pandas", "torch", "xgboost", "lightgbm", "catboost"})
 """Distributions whose classes may be derived from: theirs are vouched for (see FAMILIES), or compiled."""
@@ -21,6 +19,10 @@ _STANDARD = words(
     "warnings weakref"
 )
 """Modules whose classes do nothing to the machine when they are restored or go."""
+_MAKERS = frozenset({"attr", "attrs", "pydantic"})
+"""Distributions whose decorators give a class methods that only set attributes."""
+_HARMLESS = {("statsmodels.base.wrapper", "ResultsWrapper"): {"__getattribute__"}}
+"""Methods that were read by people: this one looks up in the object, and then in what it wraps."""
 _MOST = 200
 
 
@@ -29,39 +31,54 @@ class Ancestry:
     """What is known of a class and the classes it is derived from."""
 
     hooks: frozenset[str]
+    quirks: frozenset[str]
+    """Methods that run when it is filled or hashed."""
     unknown: frozenset[str]
-    """Classes it is derived from that cannot be found or read."""
+    """What it is derived from or made by, and cannot be found or read."""
 
 
 @dataclass(slots=True)
 class _Search:
     definitions: Definitions
-    hooks: set[str] = field(default_factory=set)
+    methods: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
-    seen: set[tuple[str, str]] = field(default_factory=set)
+    seen: set[_Step] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A class to look at, or what makes one: a decorator or a metaclass."""
+
+    module: str
+    name: str
+    is_maker: bool = False
 
 
 def trace_ancestry(definitions: Definitions, module: str, name: str) -> Ancestry:
     """Follow the bases of a class of a locked distribution, through imports and other distributions."""
     search = _Search(definitions)
-    waiting = [(module, name)]
+    waiting = [_Step(module, name)]
     while waiting:
         current = waiting.pop()
         if current not in search.seen:
             search.seen.add(current)
-            waiting.extend(_look(search, *current))
+            waiting.extend(_look(search, current))
         if len(search.seen) > _MOST:
             search.unknown.add(name)
             break
-    return Ancestry(hooks=frozenset(search.hooks), unknown=frozenset(search.unknown))
+    methods = frozenset(search.methods)
+    return Ancestry(hooks=methods & HOOKS, quirks=methods - HOOKS, unknown=frozenset(search.unknown))
 
 
-def _look(search: _Search, module: str, name: str) -> Iterator[tuple[str, str]]:
-    """Note the methods of one class, and yield where its bases are to be found."""
+def _look(search: _Search, step: _Step) -> Iterator[_Step]:
+    """Note the methods of one class, and yield where its bases and what makes it are to be found."""
+    module, name = step.module, step.name
     root = module.partition(".")[0]
     if name == "memmap" and root == "numpy":
-        search.hooks.add("__new__")  # it opens a file, and may empty it
+        search.methods.add("__new__")  # it opens a file, and may empty it
     if root in _STANDARD or root in _VOUCHED or (root == "scipy" and not module.startswith("scipy.stats")):
+        return
+    if step.is_maker and root in _MAKERS:
         return
     tree = next(
         (
@@ -75,18 +92,51 @@ def _look(search: _Search, module: str, name: str) -> Iterator[tuple[str, str]]:
         search.unknown.add(f"{module}.{name}")
         return
     node = _class(tree, name)
-    if node is not None:
-        search.hooks |= {*_hooks(node.body), *_added(tree, name)}
+    maker = (node or _function(tree, name)) if step.is_maker else None
+    if maker is not None:
+        search.methods |= installed_hooks(tree, maker)
+    elif node is not None:
+        methods = own_hooks(tree, node, name) | subclass_hooks(tree, node)
+        search.methods |= methods - _HARMLESS.get((module, name), set())
+        for expression in _makers(node):
+            yield from _named(search, _Step(module, "", is_maker=True), expression)
         for base in node.bases:
-            yield from _base(search, tree, module, base)
-        return
-    if any(is_named_tuple(node, name) for node in statements(tree.body)):
-        return
-    source = _source(search, tree, module, name)
-    if source is None:
-        search.unknown.add(f"{module}.{name}")
+            yield from _base(search, module, base)
+    elif not any(is_named_tuple(part, name) for part in statements(tree.body)):
+        source = _source(search, tree, module, name)
+        if source is None:
+            search.unknown.add(f"{module}.{name}")
+        else:
+            yield replace(step, module=source[0], name=source[1])
+
+
+def _makers(node: ast.ClassDef) -> list[ast.expr]:
+    """Return what a class goes through before it has its name."""
+    return [
+        *node.decorator_list,
+        *(keyword.value for keyword in node.keywords if keyword.arg == "metaclass"),
+        *(base.args[0] for base in node.bases if isinstance(base, ast.Call) and _is_mixed(base)),
+    ]
+
+
+def _is_mixed(base: ast.Call) -> bool:
+    return bool(base.args) and ast.unparse(base.func).rpartition(".")[2] == "with_metaclass"
+
+
+def _named(search: _Search, step: _Step, named: ast.expr) -> Iterator[_Step]:
+    """Yield the step to what an expression names, by which it may be called or subscribed."""
+    while isinstance(named, ast.Call | ast.Subscript):
+        named = named.func if isinstance(named, ast.Call) else named.value
+    path = ast.unparse(named)
+    if all(part.isidentifier() for part in path.split(".")):
+        yield replace(step, name=path)
     else:
-        yield source
+        search.unknown.add(path)
+
+
+def _function(tree: ast.Module, name: str) -> ast.FunctionDef | None:
+    functions = [node for node in statements(tree.body) if isinstance(node, ast.FunctionDef) and node.name == name]
+    return functions[-1] if functions else None
 
 
 def _class(tree: ast.Module, name: str) -> ast.ClassDef | None:
@@ -102,26 +152,18 @@ def _class(tree: ast.Module, name: str) -> ast.ClassDef | None:
     return found
 
 
-def _base(search: _Search, tree: ast.Module, module: str, base: ast.expr) -> Iterator[tuple[str, str]]:
-    if isinstance(base, ast.Subscript):  # Generic[T]
-        base = base.value
+def _base(search: _Search, module: str, base: ast.expr) -> Iterator[_Step]:
     if isinstance(base, ast.IfExp):
-        yield from _base(search, tree, module, base.body)
-        yield from _base(search, tree, module, base.orelse)
-        return
-    if isinstance(base, ast.Call):
-        called = ast.unparse(base.func).rpartition(".")[2]
-        if called in ("namedtuple", "NamedTuple"):
-            return
-        if called == "with_metaclass":
-            for part in base.args[1:]:
-                yield from _base(search, tree, module, part)
-            return
-    path = ast.unparse(base)
-    if not all(part.isidentifier() for part in path.split(".")):
-        search.unknown.add(path)
-        return
-    yield module, path
+        yield from _base(search, module, base.body)
+        yield from _base(search, module, base.orelse)
+    elif isinstance(base, ast.Call) and _is_mixed(base):
+        for part in base.args[1:]:
+            yield from _base(search, module, part)
+    elif isinstance(base, ast.Call):
+        if ast.unparse(base.func).rpartition(".")[2] not in ("namedtuple", "NamedTuple"):
+            search.unknown.add(ast.unparse(base))
+    else:
+        yield from _named(search, _Step(module, ""), base)
 
 
 def _source(search: _Search, tree: ast.Module, module: str, name: str) -> tuple[str, str] | None:
@@ -181,45 +223,3 @@ def _defines(search: _Search, module: str, name: str) -> bool:
             tree = search.definitions.tree(distribution, module)
             return tree is not None and (_class(tree, name) is not None or name in assigned(tree.body))
     return False
-
-
-def _hooks(body: list[ast.stmt]) -> Iterator[str]:
-    """Yield the hooks that a class binds, however it does: as methods, by assignment or import, under conditions."""
-    for statement in statements(body):
-        match statement:
-            case ast.FunctionDef() if _is_hook(statement):
-                yield statement.name
-            case ast.Assign(targets=targets):
-                yield from (target.id for target in targets if isinstance(target, ast.Name) and target.id in HOOKS)
-            case ast.AnnAssign(target=ast.Name(id=name), value=value) if value is not None and name in HOOKS:
-                yield name
-            case ast.Import(names=names) | ast.ImportFrom(names=names):
-                yield from (bound for alias in names if (bound := alias.asname or alias.name) in HOOKS)
-            case _:
-                pass
-
-
-def _added(tree: ast.Module, name: str) -> Iterator[str]:
-    """Yield the hooks that a module gives to a class once it is there."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                if isinstance(target, ast.Attribute) and target.attr in HOOKS and ast.unparse(target.value) == name:
-                    yield target.attr
-
-
-def _is_hook(method: ast.FunctionDef) -> bool:
-    return method.name in HOOKS and not (method.name == "__setstate__" and _only_updates(method))
-
-
-def _only_updates(method: ast.FunctionDef) -> bool:
-    """Tell whether a ``__setstate__`` does no more than what happens without one."""
-    arguments = [argument.arg for argument in method.args.args]
-    if len(arguments) != 2:
-        return False
-    own, state = arguments
-    allowed = {f"{own}.__dict__.update({state})", f"{own}.__dict__ = {state}", f"super().__setstate__({state})", "pass"}
-    return all(
-        (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) or ast.unparse(node) in allowed
-        for node in method.body
-    )

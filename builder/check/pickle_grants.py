@@ -38,6 +38,8 @@ class Grant:
     state: StateCheck | None = None
     built: Check | None = None
     """Says what is wrong with an object that has been given its state."""
+    quirks: frozenset[str] = frozenset()
+    """Methods of a class that nobody vouches for, and that run when an object of it is filled or hashed."""
 
 
 Table = dict[tuple[str, str], Grant]

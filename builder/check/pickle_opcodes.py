@@ -297,6 +297,7 @@ def _additems(m: Machine) -> None:
 @_opcode("\x91")
 def _frozenset(m: Machine) -> None:
     items = m.pop_mark()
+    m.hash("FROZENSET", items)
     m.push(Collection(items))
 
 

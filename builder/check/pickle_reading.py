@@ -35,6 +35,15 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Hash:
+    """What loading would make a key of a dict or a member of a set, unless it is a constant or a tuple of such."""
+
+    offset: int
+    opcode: str
+    key: Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Outside:
     """An object that loading would ask the loader's ``persistent_load`` for."""
 
@@ -42,7 +51,7 @@ class Outside:
     persistent: Persistent
 
 
-Event = Global | Call | Build | Fill | Outside
+Event = Global | Call | Build | Fill | Hash | Outside
 """What loading would do beyond building plain data, in the order it would."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping as Table
 from typing import Final
 
 from builder.check.pickle_arrays import OddArrayError, is_array_wrapper, plan_array
-from builder.check.pickle_reading import Build, Call, Event, Fault, Fill, PickleReading
+from builder.check.pickle_reading import Build, Call, Event, Fault, Fill, Hash, PickleReading
 from builder.check.pickle_values import (
     Array,
     Buffer,
@@ -19,6 +19,7 @@ from builder.check.pickle_values import (
     Global,
     Instance,
     Mapping,
+    OldText,
     Value,
 )
 
@@ -33,6 +34,7 @@ class RefusedError(Exception):
         self.is_ambiguous = is_ambiguous
 
 
+_CONSTANT: Final = frozenset({str, int, float, bool, type(None), OldText, Bytes})
 _NAME: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _LONGEST_LINE: Final = 1 << 24
 _HIGHEST_MEMO: Final = 1 << 31
@@ -211,6 +213,7 @@ class Machine:
         elif isinstance(target, list) and opcode.startswith("APPEND"):
             target.extend(items)
         elif isinstance(target, Collection) and opcode == "ADDITEMS":
+            self.hash(opcode, items)
             target.items.extend(items)
         else:
             self.object(f"{opcode} into something that holds no items")
@@ -219,6 +222,7 @@ class Machine:
         """Store keys and values into a dict, or an object that has a method for it."""
         if len(items) % 2:
             raise self.refusal(f"{opcode} with a key that has no value")
+        self.hash(opcode, items[::2])
         pairs = list(zip(items[::2], items[1::2], strict=True))
         if isinstance(target, Mapping):
             target.pairs.extend(pairs)
@@ -228,6 +232,12 @@ class Machine:
             target.filled.extend(pairs)
         else:
             self.object(f"{opcode} into something that holds no keys")
+
+    def hash(self, opcode: str, keys: list[Value]) -> None:
+        """Note what becomes a key or a member, where that may run a method."""
+        for key in keys:
+            if type(key) not in _CONSTANT and not (type(key) is tuple and all(type(part) in _CONSTANT for part in key)):
+                self.note(Hash(self.at, opcode, key))
 
     def unfinished(self, opcode: str, target: Instance) -> None:
         """A state comes last, and once: after it, methods of the object would run on what the file put into it."""
