@@ -15,7 +15,7 @@ from builder.check.pickle_classes import Definition, Definitions, Kind
 from builder.check.pickle_contents import METHODS, find_odd_attribute, hashed, keys_of
 from builder.check.pickle_grants import Grant, Use, class_first, lookup, no_functions
 from builder.check.pickle_hooks import HASHING
-from builder.check.pickle_reading import Build, Call, Event, Fill, Hash, Outside
+from builder.check.pickle_reading import Build, Call, Event, Fill, Hash, Keep, Outside
 from builder.check.pickle_refusals import TRUSTED_ONLY, find_refusal
 from builder.check.pickle_tables import FAMILIES, MOVED, NEVER_WHOLE, TABLE
 from builder.check.pickle_values import Global, Instance, OldText, Persistent, Value, note_given
@@ -60,7 +60,7 @@ class Objection:
 
 _CAPITALISED = re.compile(r"_*[A-Z]\w*(?:\._*[A-Z]\w*)*")
 _REBUILDS = re.compile(r"__pyx_unpickle_\w+|newObj")
-_REBUILT = Grant(Use.CALLED, class_first)
+_REBUILT = Grant(Use.CALLED, class_first, is_value=False)
 _DUNDER = re.compile(r"__\w+__")
 
 
@@ -115,6 +115,12 @@ class Allowance:
         elif isinstance(event, Fill):
             reason = None if self._is_fillable(event) else f"{event.opcode} calls a method of it"
             subject = _shown(event.target)
+        elif isinstance(event, Keep):
+            grant = self.verdict(event.kept.module, event.kept.name).grant
+            reason = (
+                None if grant is None or grant.is_value else "it is kept as a value, and a model only needs to call it"
+            )
+            subject = str(event.kept)
         elif isinstance(event, Hash):
             reason = self._hash(event.key)
             subject = _shown(event.key) if isinstance(event.key, Instance) else event.opcode

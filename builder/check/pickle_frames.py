@@ -17,6 +17,7 @@ from builder.check.pickle_grants import (
     is_plain,
     is_text,
     known,
+    makers,
     plain,
     words,
 )
@@ -205,34 +206,34 @@ def _zone_data(instance: Instance) -> str | None:
 _DTYPES: Final = "CategoricalDtype DatetimeTZDtype IntervalDtype PeriodDtype"
 
 FRAMES: Final[Table] = (
-    grants("pandas.core.indexes.base", "_new_Index", Use.CALLED, _index)
-    | grants("pandas.core.indexes.datetimes", "_new_DatetimeIndex", Use.CALLED, _index)
-    | grants("pandas.core.indexes.timedeltas", "_new_TimedeltaIndex", Use.CALLED, _index)
-    | grants("pandas.core.indexes.interval", "_new_IntervalIndex", Use.CALLED, _index)
-    | grants("pandas.core.indexes.period", "_new_PeriodIndex", Use.CALLED, _index)
+    makers("pandas.core.indexes.base", "_new_Index", _index)
+    | makers("pandas.core.indexes.datetimes", "_new_DatetimeIndex", _index)
+    | makers("pandas.core.indexes.timedeltas", "_new_TimedeltaIndex", _index)
+    | makers("pandas.core.indexes.interval", "_new_IntervalIndex", _index)
+    | makers("pandas.core.indexes.period", "_new_PeriodIndex", _index)
     | grants("pandas.core.internals.managers", _MANAGERS, Use.CALLED, _manager)
-    | grants("pandas._libs.internals", "_unpickle_block", Use.CALLED, _block)
-    | grants("pandas.core.internals.blocks", "new_block", Use.CALLED, _block)
+    | makers("pandas._libs.internals", "_unpickle_block", _block)
+    | makers("pandas.core.internals.blocks", "new_block", _block)
     | grants("pandas._libs.internals", "BlockPlacement", Use.CALLED, _place)
-    | grants("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked", Use.CALLED, cython)
-    | grants("pandas._libs.tslibs.timestamps", "_unpickle_timestamp", Use.CALLED, known)
-    | grants("pandas._libs.tslibs.timedeltas", "_timedelta_unpickle", Use.CALLED, known)
-    | grants("pandas._libs.tslibs.nattype", "_nat_unpickle __nat_unpickle", Use.CALLED, plain)
+    | makers("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked", cython)
+    | makers("pandas._libs.tslibs.timestamps", "_unpickle_timestamp", known)
+    | makers("pandas._libs.tslibs.timedeltas", "_timedelta_unpickle", known)
+    | makers("pandas._libs.tslibs.nattype", "_nat_unpickle __nat_unpickle", plain)
     | grants("pandas._libs.missing", "NA NAType", Use.NAMED)
     | grants("pandas._libs.lib", "no_default _NoDefault.no_default", Use.NAMED)
     | grants("pandas.core.dtypes.dtypes", _DTYPES, Use.CALLED, known)
     | grants("pandas", f"{_DTYPES} StringDtype BooleanDtype", Use.CALLED, known)
     | grants("pandas.core.arrays.string_", "StringDtype", Use.CALLED, known)
     | grants("pandas.core.arrays.boolean", "BooleanDtype", Use.CALLED, plain)
-    | grants("pyarrow.lib", "_restore_array", Use.CALLED, _arrow_array)
-    | grants("pyarrow.lib", "py_buffer", Use.CALLED, _arrow_buffer)
-    | grants("pyarrow.lib", "type_for_alias", Use.CALLED, _alias)
-    | grants("pyarrow.lib", " ".join(_TYPES), Use.CALLED, _arrow_type)
+    | makers("pyarrow.lib", "_restore_array", _arrow_array)
+    | makers("pyarrow.lib", "py_buffer", _arrow_buffer)
+    | makers("pyarrow.lib", "type_for_alias", _alias)
+    | makers("pyarrow.lib", " ".join(_TYPES), _arrow_type)
     | grants("zoneinfo", "ZoneInfo", Use.NAMED)
-    | grants("zoneinfo", "ZoneInfo._unpickle", Use.CALLED, _zone)
+    | makers("zoneinfo", "ZoneInfo._unpickle", _zone)
     | grants("pytz", "_UTC _p FixedOffset", Use.CALLED, plain)
     | grants("dateutil.tz.tz", "tzfile", Use.CALLED, _zone_file)
     | grants("dateutil.tz._tzfile", "tzfile", Use.NAMED)
-    | grants("dateutil.tz._tzfile", "_unpickle", Use.CALLED, _zone_data)
+    | makers("dateutil.tz._tzfile", "_unpickle", _zone_data)
 )
 """By module and name."""

@@ -38,6 +38,8 @@ class Grant:
     state: StateCheck | None = None
     built: Check | None = None
     """Says what is wrong with an object that has been given its state."""
+    is_value: bool = True
+    """Whether it may also be stored; not so of functions that make objects, which others could call with anything."""
     quirks: frozenset[str] = frozenset()
     """Methods of a class that nobody vouches for, and that run when an object of it is filled or hashed."""
 
@@ -62,6 +64,11 @@ def grants(
 ) -> Table:
     """Return the same grant for several names of one module."""
     return {(module, name): Grant(use, check, state, built) for name in names.split()}
+
+
+def makers(module: str, names: str, check: Check | None = None) -> Table:
+    """Return the grant of functions that pickles call to make objects, and that no model keeps."""
+    return {(module, name): Grant(Use.CALLED, check, is_value=False) for name in names.split()}
 
 
 # Values

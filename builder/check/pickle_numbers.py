@@ -14,6 +14,7 @@ from builder.check.pickle_grants import (
     is_coded,
     is_of,
     is_text,
+    makers,
     pairs,
     words,
 )
@@ -137,24 +138,25 @@ _NUMPY: Final[Table] = (
     | grants("numpy", "dtype", Use.CALLED, _dtype, built=find_odd_type)
     | grants("numpy.dtypes", "StringDType", Use.CALLED, data)
     | grants("numpy.core._multiarray_umath", " ".join(_UFUNCS), Use.NAMED)
-    | grants("numpy.core.multiarray", "_reconstruct", Use.CALLED, _array)
-    | grants("numpy.core._multiarray_umath", "_reconstruct", Use.CALLED, _array)
-    | grants("numpy.core.multiarray", "scalar", Use.CALLED, _scalar)
-    | grants("numpy.core._multiarray_umath", "scalar", Use.CALLED, _scalar)
-    | grants("numpy.core.numeric", "_frombuffer", Use.CALLED, _buffer)
-    | grants("numpy.core", "_ufunc_reconstruct", Use.CALLED, _ufunc)
+    | makers("numpy.core.multiarray", "_reconstruct", _array)
+    | makers("numpy.core._multiarray_umath", "_reconstruct", _array)
+    | makers("numpy.core.multiarray", "scalar", _scalar)
+    | makers("numpy.core._multiarray_umath", "scalar", _scalar)
+    | makers("numpy.core.numeric", "_frombuffer", _buffer)
+    | makers("numpy.core", "_ufunc_reconstruct", _ufunc)
     | grants("numpy.core.fromnumeric", " ".join(_FUNCTIONS), Use.NAMED)
-    | grants("numpy.ma.core", "_mareconstruct", Use.CALLED, _masked)
+    | makers("numpy.ma.core", "_mareconstruct", _masked)
     | grants("numpy.ma.core", "MaskedArray", Use.NAMED)
     | grants("numpy.ma", "MaskedArray", Use.NAMED)
-    | grants(_RANDOM, "__randomstate_ctor __generator_ctor __bit_generator_ctor", Use.CALLED, _random)
-    | grants("numpy.random", "__RandomState_ctor", Use.CALLED, _random)
+    | makers(_RANDOM, "__randomstate_ctor __generator_ctor", _random)
+    | grants(_RANDOM, "__bit_generator_ctor", Use.CALLED, _random)
+    | makers("numpy.random", "__RandomState_ctor", _random)
     | grants("numpy.random._mt19937", "MT19937", Use.NAMED)
     | grants("numpy.random._pcg64", "PCG64 PCG64DXSM", Use.NAMED)
     | grants("numpy.random._philox", "Philox", Use.NAMED)
     | grants("numpy.random._sfc64", "SFC64", Use.NAMED)
     | grants("numpy.random.bit_generator", "SeedSequence", Use.NAMED)
-    | grants("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence", Use.CALLED, cython)
+    | makers("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence", cython)
 )
 
 _SPLINES: Final = (

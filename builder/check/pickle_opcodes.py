@@ -201,20 +201,20 @@ def _mark(m: Machine) -> None:
 
 @_opcode("0")
 def _pop(m: Machine) -> None:
-    if m.stack:
-        m.stack.pop()
-    else:
-        m.pop_mark()
+    for value in [m.stack.pop()] if m.stack else m.pop_mark():
+        m.count(value, -1)
 
 
 @_opcode("1")
 def _pop_mark(m: Machine) -> None:
-    m.pop_mark()
+    for value in m.pop_mark():
+        m.count(value, -1)
 
 
 @_opcode("2")
 def _dup(m: Machine) -> None:
     m.push(m.top)
+    m.count(m.top, 1)
 
 
 @_opcode("t")

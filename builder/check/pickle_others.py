@@ -17,6 +17,7 @@ from builder.check.pickle_grants import (
     is_known,
     is_made_by,
     is_text,
+    makers,
     pairs,
 )
 from builder.check.pickle_values import Bytes, Instance, Value
@@ -138,7 +139,7 @@ OTHERS: Final[Table] = (
     | grants("joblib.memory", "Memory", Use.MADE, state=_memory)
     | grants("joblib.numpy_pickle", "NumpyArrayWrapper", Use.MADE)
     | grants("gensim.utils", "call_on_class_only", Use.NAMED)
-    | grants("hdbscan.dist_metrics", "newObj", Use.CALLED, class_first)
+    | makers("hdbscan.dist_metrics", "newObj", class_first)
     | grants("hdbscan.dist_metrics", _DISTANCES, Use.MADE)
     | grants("xgboost.core", "Booster", Use.MADE)
     | grants("lightgbm.basic", "Booster", Use.MADE)

@@ -35,6 +35,18 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Keep:
+    """A global that is stored as a value, and not only called."""
+
+    kept: Global
+
+    @property
+    def offset(self) -> int:
+        """Where it is named."""
+        return self.kept.offset
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Hash:
     """What loading would make a key of a dict or a member of a set, unless it is a constant or a tuple of such."""
 
@@ -51,7 +63,7 @@ class Outside:
     persistent: Persistent
 
 
-Event = Global | Call | Build | Fill | Hash | Outside
+Event = Global | Call | Build | Fill | Hash | Keep | Outside
 """What loading would do beyond building plain data, in the order it would."""
 
 

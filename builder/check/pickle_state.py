@@ -10,7 +10,7 @@ from collections.abc import Mapping as Table
 from typing import Final
 
 from builder.check.pickle_arrays import OddArrayError, is_array_wrapper, plan_array
-from builder.check.pickle_reading import Build, Call, Event, Fault, Fill, Hash, PickleReading
+from builder.check.pickle_reading import Build, Call, Event, Fault, Fill, Hash, Keep, PickleReading
 from builder.check.pickle_values import (
     Array,
     Buffer,
@@ -62,6 +62,8 @@ class Machine:
         self.stack: list[Value] = []
         self.marks: list[list[Value]] = []
         self.memo: dict[int, Value] = {}
+        self.unused: dict[int, int] = {}
+        """By the identity of a global, how often it came onto the stack and was neither called nor dropped."""
 
     def run(self) -> None:
         """Follow opcodes up to STOP."""
@@ -82,6 +84,8 @@ class Machine:
             self.object("the stream stops with more or less than one object on the stack")
         if self.frame_end not in (None, self.position):
             self.object("the stream stops inside of a frame")
+        named = [event for event in self.reading.events if isinstance(event, Global)]
+        self.reading.events += [Keep(found) for found in named if self.unused.get(id(found))]
         self.reading.value = self.top
         self.reading.end = self.position
 
@@ -172,6 +176,7 @@ class Machine:
                 module = _compat_pickle.IMPORT_MAPPING[module]
         found = Global(module, name, self.at)
         self.note(found)
+        self.count(found, 1)
         if not _NAME.fullmatch(module) or not _NAME.fullmatch(name):
             self.object(f"{module!r} {name!r} is not the name of a global")
         return found
@@ -183,12 +188,14 @@ class Machine:
         if not isinstance(args, tuple):
             raise self.refusal(f"{opcode} with arguments that are no tuple")
         instance = Instance(callee, args, kwargs, self.at, is_call=is_call)
+        self.count(callee, -1)
         self.note(Call(self.at, opcode, instance))
         if is_call and isinstance(callee, Global) and (callee.module, callee.name) == ("builtins", "getattr"):
             owner, name = args if len(args) == 2 else (None, None)
             if isinstance(owner, Global) and isinstance(name, str):
                 found = Global(owner.module, f"{owner.name}.{name}", self.at)
                 self.note(found)
+                self.count(found, 1)
                 return found
         return instance
 
@@ -203,6 +210,12 @@ class Machine:
         if index not in self.memo:
             raise self.refusal(f"memo index {index} was never set")
         self.push(self.memo[index])
+        self.count(self.top, 1)
+
+    def count(self, value: Value, change: int) -> None:
+        """Count a global that came onto the stack, or left it without becoming a part of something."""
+        if isinstance(value, Global):
+            self.unused[id(value)] = self.unused.get(id(value), 0) + change
 
     def fill(self, opcode: str, target: Value, items: list[Value]) -> None:
         """Put items into a list, a set, or an object that has methods for it."""

@@ -22,6 +22,7 @@ from builder.check.pickle_grants import (
     is_of,
     is_plain,
     is_text,
+    makers,
     plain,
     words,
 )
@@ -185,10 +186,10 @@ _STANDARD: Final[Table] = (
     | grants("collections", "OrderedDict Counter", Use.CALLED, data)
     | grants("collections", "deque", Use.CALLED, data)
     | grants("collections", "defaultdict", Use.CALLED, _factory)
-    | grants("copyreg", "_reconstructor", Use.CALLED, _reconstructor)
-    | grants("copyreg", "__newobj__ __newobj_ex__", Use.CALLED, class_first)
-    | grants("_codecs", "encode", Use.CALLED, _latin1)
-    | grants("array", "_array_reconstructor", Use.CALLED)
+    | makers("copyreg", "_reconstructor", _reconstructor)
+    | makers("copyreg", "__newobj__ __newobj_ex__", class_first)
+    | makers("_codecs", "encode", _latin1)
+    | makers("array", "_array_reconstructor")
     | grants("array", "array", Use.NAMED)
     | grants("datetime", "datetime date time timedelta timezone", Use.CALLED)
     | grants("decimal", "Decimal", Use.CALLED, plain)
@@ -197,10 +198,10 @@ _STANDARD: Final[Table] = (
     | grants("pathlib", "PurePath PurePosixPath PureWindowsPath Path PosixPath", Use.CALLED, plain)
     | grants("pathlib._local", "PurePath PurePosixPath PureWindowsPath Path PosixPath", Use.CALLED, plain)
     | grants("random", "Random", Use.CALLED, plain)
-    | grants("re", "_compile", Use.CALLED, _pattern)
+    | makers("re", "_compile", _pattern)
     | grants("types", "SimpleNamespace", Use.CALLED)
     | grants("argparse", "Namespace", Use.MADE)
-    | grants("builtins", "getattr", Use.CALLED, _attribute)
+    | makers("builtins", "getattr", _attribute)
     | grants("builtins", " ".join(f"str.{name}" for name in _METHODS), Use.NAMED)
     | grants("functools", "partial", Use.CALLED, _partial, _partial_state)
 )
@@ -221,7 +222,7 @@ _TORCH: Final[Table] = (
     | grants(
         "torch._utils", "_rebuild_sparse_tensor _rebuild_sparse_csr_tensor _rebuild_meta_tensor_no_storage", Use.CALLED
     )
-    | grants("torch._tensor", "_rebuild_from_type_v2", Use.CALLED, _rebuilt_from_type)
+    | makers("torch._tensor", "_rebuild_from_type_v2", _rebuilt_from_type)
     | grants("torch", "Size device", Use.CALLED, data)
     | grants("torch", "Tensor", Use.NAMED)
     | grants(
@@ -235,10 +236,10 @@ _TORCH: Final[Table] = (
         Use.NAMED,
     )
     | grants("torch.storage", "UntypedStorage TypedStorage", Use.NAMED)
-    | grants("torch.storage", "_load_from_bytes", Use.CALLED)
-    | grants("torch.jit._pickle", "build_intlist build_doublelist build_boollist build_tensorlist", Use.CALLED)
-    | grants("torch.jit._pickle", "build_tensor_from_id restore_type_tag", Use.CALLED, data)
-    | grants("torch.serialization", "_get_layout", Use.CALLED, plain)
+    | makers("torch.storage", "_load_from_bytes")
+    | makers("torch.jit._pickle", "build_intlist build_doublelist build_boollist build_tensorlist")
+    | makers("torch.jit._pickle", "build_tensor_from_id restore_type_tag", data)
+    | makers("torch.serialization", "_get_layout", plain)
     | grants("torch.nn.parameter", "Parameter Buffer", Use.NAMED)
     | grants(
         "torch.nn.functional",

@@ -350,3 +350,52 @@ def test_what_was_judged_as_a_part_is_changed_no_more() -> None:
     assert objections([made, late, holder]) == []
     assert objections([made, holder, late])
     assert objections([made, MODEL.build({"coef_": again}), late])
+
+
+# Functions that make objects, as values
+
+
+MAKERS = (
+    "builtins.getattr",
+    "copyreg._reconstructor",
+    "copyreg.__newobj__",
+    "_codecs.encode",
+    "re._compile",
+    "numpy._core.multiarray._reconstruct",
+    "numpy.core.multiarray.scalar",
+    "pandas.core.indexes.base._new_Index",
+    "pyarrow.lib.py_buffer",
+    "pyarrow.lib.struct",
+    "torch.storage._load_from_bytes",
+    "torch._tensor._rebuild_from_type_v2",
+    "sklearn.metrics._dist_metrics.newObj",
+    "sklearn.tree._tree.__pyx_unpickle_Tree",
+)
+SKLEARN = name("sklearn.preprocessing._function_transformer.FunctionTransformer").new()
+PUT = b"\x94"
+
+
+@pytest.mark.parametrize("path", MAKERS)
+def test_what_makes_objects_is_not_kept_to_be_called_with_anything(path: str) -> None:
+    maker = name(path)
+    assert objections(SKLEARN.build({"func": maker})) == [path]
+    assert objections([1, (maker,)]) == [path]
+    assert objections({maker: 1}) == [path]
+    assert objections(name("builtins.list")([maker])) == [path]
+
+
+def test_what_was_called_is_still_not_kept() -> None:
+    called = assemble(name("_codecs.encode")) + PUT + assemble(("a", "latin1")) + b"R"
+    kept = b"](" + called + b"h\x00e"
+    assert objections(Raw(kept)) == ["_codecs.encode"]
+    assert objections(Raw(assemble(name("_codecs.encode")) + b"2" + assemble(("a", "latin1")) + b"R\x86")) == [
+        "_codecs.encode"
+    ]
+
+
+def test_what_is_called_again_and_again_is_not_kept() -> None:
+    called = assemble(name("_codecs.encode")) + PUT + assemble(("a", "latin1")) + b"R"
+    again = b"h\x00" + assemble(("b", "latin1")) + b"R"
+    assert objections(Raw(b"](" + called + again + again + b"e")) == []
+    assert objections(Raw(assemble(name("_codecs.encode")) + b"0" + assemble([]))) == []
+    assert objections(Raw(b"(" + assemble(name("_codecs.encode")) + b"1" + assemble([]))) == []
