@@ -100,7 +100,7 @@ def _engine_for(name: str) -> DockerEngine:
 
 def _from_layout(name: str, layout: Path, tag: str | None, platform: Platform | None, scratch: Path) -> OpenedImage:
     try:
-        found, tags = read_steadily(lambda: _images_of(name, layout, tag, scratch))
+        found, tags = read_steadily(layout, lambda: _images_of(name, layout, tag, scratch))
     except OSError as error:
         raise _nothing_built(layout) from error
     except ValueError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +16,7 @@ from builder.oci.platform import Platform
 from builder.store.blobs import BlobStore
 
 _ATTEMPTS = 5
+_MOST_ATTEMPTS = 200
 Read = TypeVar("Read")
 
 
@@ -27,7 +27,7 @@ def read_layout(layout: Path, platform: Platform) -> Image:
     damaged or holds no image for the platform is a StoreError.
     """
     try:
-        if image := read_steadily(lambda: _find(layout, platform)):
+        if image := read_steadily(layout, lambda: _find(layout, platform)):
             return image
     except OSError as error:
         raise StoreError.of("no built image here", at=str(layout), hint="run `kiln build` first") from error
@@ -38,16 +38,28 @@ def read_layout(layout: Path, platform: Platform) -> Image:
     )
 
 
-def read_steadily(read: Callable[[], Read]) -> Read:
-    """Return what ``read`` does; it is asked once more when files went away, since a build may replace a layout.
+def read_steadily(layout: Path, read: Callable[[], Read]) -> Read:
+    """Return what ``read`` reads from a layout; it is asked once more when files went away, since builds replace it.
 
     A layout is replaced as a whole, so what is read the next time is of one build. What is not there at all is the
-    FileNotFoundError of the last attempt.
+    FileNotFoundError of the last attempt: after a few, or of many, while the layout is another one each time.
     """
-    for _ in range(_ATTEMPTS - 1):
-        with suppress(FileNotFoundError):
+    for attempt in range(_MOST_ATTEMPTS):
+        before = _identity(layout)
+        try:
             return read()
+        except FileNotFoundError:
+            if attempt >= _ATTEMPTS - 1 and _identity(layout) == before:
+                raise
     return read()
+
+
+def _identity(layout: Path) -> tuple[int, int] | None:
+    try:
+        status = layout.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_ctime_ns
 
 
 def restore_image(image: Image, layout: Path, store: BlobStore) -> None:

@@ -227,7 +227,24 @@ def test_a_layout_is_read_whole_while_it_is_replaced(tmp_path: Path) -> None:
     assert read <= {image.image_id for image in images}
 
 
-def test_reading_gives_up_on_what_is_never_there() -> None:
+def test_reading_goes_on_while_the_layout_is_another_one(tmp_path: Path) -> None:
+    layouts = [tmp_path / str(number) for number in range(30)]
+    for layout in layouts:
+        layout.mkdir()
+    place = tmp_path / "layout"
+
+    def read() -> str:
+        place.unlink(missing_ok=True)
+        layouts.pop()
+        if layouts:
+            place.symlink_to(layouts[-1])
+            raise FileNotFoundError
+        return "read"
+
+    assert read_steadily(place, read) == "read"
+
+
+def test_reading_gives_up_on_what_is_never_there(tmp_path: Path) -> None:
     asked: list[int] = []
 
     def read() -> None:
@@ -235,5 +252,5 @@ def test_reading_gives_up_on_what_is_never_there() -> None:
         raise FileNotFoundError
 
     with pytest.raises(FileNotFoundError):
-        read_steadily(read)
+        read_steadily(tmp_path, read)
     assert 1 < len(asked) < 10
