@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from builder.check.pickle_arrays import find_odd_type
+from builder.check.pickle_contents import content_of, find_odd_array
 from builder.check.pickle_grants import (
     Table,
     Use,
@@ -23,9 +24,18 @@ from builder.check.pickle_values import Bytes, Global, Instance, OldText, Value
 
 def _array(instance: Instance) -> str | None:
     args = instance.args
-    if len(args) == 3 and is_of(args[0], "numpy", _ARRAY_CLASSES) and isinstance(args[1], tuple):
+    if len(args) == 3 and is_of(args[0], "numpy", _ARRAY_CLASSES) and _is_empty(args[1]) and _is_byte(args[2]):
         return None
-    return "it may only make plain numpy arrays"
+    return "it may only make plain numpy arrays, which are empty until they have their state"
+
+
+def _is_empty(shape: Value) -> bool:
+    """Tell whether a shape is the one numpy writes: of any other, memory is taken at once."""
+    return isinstance(shape, tuple) and len(shape) == 1 and type(shape[0]) is int and shape[0] == 0
+
+
+def _is_byte(value: Value) -> bool:
+    return content_of(value) == b"b" or (is_text(value) and str(value) == "b")
 
 
 _ARRAY_CLASSES: Final = frozenset({"ndarray", "matrix", "memmap", "MaskedArray", "recarray", "chararray"})
@@ -33,9 +43,17 @@ _ARRAY_CLASSES: Final = frozenset({"ndarray", "matrix", "memmap", "MaskedArray",
 
 def _dtype(instance: Instance) -> str | None:
     first = instance.args[0] if instance.args else None
-    if is_text(first) or is_of(first, "numpy", SCALARS):
-        return None
-    return "it may only make a data type from its short name"
+    if not is_text(first) and not is_of(first, "numpy", SCALARS):
+        return "it may only make a data type from its short name"
+    return None
+
+
+def _built_dtype(instance: Instance) -> str | None:
+    """Without a copy, a state would change the data type that everything else in the process uses."""
+    args = instance.args
+    if len(args) != 3 or args[1] not in (False, 0) or args[2] not in (True, 1):
+        return "it would change a data type that is not its own"
+    return find_odd_type(instance)
 
 
 def _scalar(instance: Instance) -> str | None:
@@ -57,9 +75,23 @@ def _buffer(instance: Instance) -> str | None:
 
 def _masked(instance: Instance) -> str | None:
     args = instance.args
-    if len(args) == 4 and is_of(args[0], "numpy", _ARRAY_CLASSES) and is_of(args[1], "numpy", _ARRAY_CLASSES):
+    if (
+        len(args) == 4
+        and is_of(args[0], "numpy", _ARRAY_CLASSES)
+        and is_of(args[1], "numpy", _ARRAY_CLASSES)
+        and _is_empty(args[2])
+        and _is_byte(args[3])
+    ):
         return None
-    return "it may only make masked arrays"
+    return "it may only make masked arrays, which are empty until they have their state"
+
+
+def _masked_state(state: Value) -> str | None:
+    """``(version, shape, dtype, is_fortran, content, mask, fill_value)``."""
+    wrong = find_odd_array(state)
+    if wrong is None and (len(state) != 7 or content_of(state[5]) is None):
+        return "its state is not that of a masked array"
+    return wrong
 
 
 _GENERATORS: Final = frozenset({"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"})
@@ -134,17 +166,17 @@ _NUMPY: Final[Table] = (
     | grants("numpy.polynomial.hermite", "Hermite", Use.MADE)
     | grants("numpy.polynomial.hermite_e", "HermiteE", Use.MADE)
     | grants("numpy.polynomial.laguerre", "Laguerre", Use.MADE)
-    | grants("numpy", "dtype", Use.CALLED, _dtype, built=find_odd_type)
+    | grants("numpy", "dtype", Use.CALLED, _dtype, built=_built_dtype)
     | grants("numpy.dtypes", "StringDType", Use.CALLED, data)
     | grants("numpy.core._multiarray_umath", " ".join(_UFUNCS), Use.NAMED)
-    | grants("numpy.core.multiarray", "_reconstruct", Use.CALLED, _array)
-    | grants("numpy.core._multiarray_umath", "_reconstruct", Use.CALLED, _array)
+    | grants("numpy.core.multiarray", "_reconstruct", Use.CALLED, _array, find_odd_array)
+    | grants("numpy.core._multiarray_umath", "_reconstruct", Use.CALLED, _array, find_odd_array)
     | grants("numpy.core.multiarray", "scalar", Use.CALLED, _scalar)
     | grants("numpy.core._multiarray_umath", "scalar", Use.CALLED, _scalar)
     | grants("numpy.core.numeric", "_frombuffer", Use.CALLED, _buffer)
     | grants("numpy.core", "_ufunc_reconstruct", Use.CALLED, _ufunc)
     | grants("numpy.core.fromnumeric", " ".join(_FUNCTIONS), Use.NAMED)
-    | grants("numpy.ma.core", "_mareconstruct", Use.CALLED, _masked)
+    | grants("numpy.ma.core", "_mareconstruct", Use.CALLED, _masked, _masked_state)
     | grants("numpy.ma.core", "MaskedArray", Use.NAMED)
     | grants("numpy.ma", "MaskedArray", Use.NAMED)
     | grants(_RANDOM, "__randomstate_ctor __generator_ctor __bit_generator_ctor", Use.CALLED, _random)

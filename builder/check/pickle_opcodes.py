@@ -202,14 +202,14 @@ def _mark(m: Machine) -> None:
 @_opcode("0")
 def _pop(m: Machine) -> None:
     if m.stack:
-        m.stack.pop()
+        m.drop([m.stack.pop()])
     else:
-        m.pop_mark()
+        m.drop(m.pop_mark())
 
 
 @_opcode("1")
 def _pop_mark(m: Machine) -> None:
-    m.pop_mark()
+    m.drop(m.pop_mark())
 
 
 @_opcode("2")

@@ -101,3 +101,11 @@ def frombuffer(content: bytes, kind: str, shape: tuple[int, ...]) -> Made:
     state = (3, "|" if kind.startswith("S") else "<", None, None, None, *((1, 1) if kind == "S1" else (-1, -1)), 0)
     dtype = name("numpy.dtype")(kind, False, True).build(state)
     return name("numpy._core.numeric._frombuffer")(content, dtype, shape, "C")
+
+
+def reconstructed(content: bytes | list[Any], kind: str, shape: tuple[int, ...]) -> Made:
+    """Describe an array as numpy pickles it in protocols below 5, and arrays of objects in all."""
+    order, flags = ("|", 63) if kind == "O8" else ("<", 0)
+    dtype = name("numpy.dtype")(kind, False, True).build((3, order, None, None, None, -1, -1, flags))
+    made = name("numpy._core.multiarray._reconstruct")(name("numpy.ndarray"), (0,), b"b")
+    return made.build((1, shape, dtype, False, content))
