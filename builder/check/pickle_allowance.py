@@ -12,7 +12,7 @@ from enum import Enum
 from builder.check.pickle_arrays import is_array_reader
 from builder.check.pickle_bases import trace_ancestry
 from builder.check.pickle_classes import Definition, Definitions, Kind
-from builder.check.pickle_grants import Grant, Use, class_first, is_text, lookup, no_functions
+from builder.check.pickle_grants import Grant, Use, is_text, lookup
 from builder.check.pickle_reading import Build, Call, Event, Fill, Outside
 from builder.check.pickle_refusals import TRUSTED_ONLY, find_refusal
 from builder.check.pickle_tables import FAMILIES, MOVED, NEVER_WHOLE, TABLE
@@ -58,7 +58,6 @@ class Objection:
 
 _CAPITALISED = re.compile(r"_*[A-Z]\w*(?:\._*[A-Z]\w*)*")
 _REBUILDS = re.compile(r"__pyx_unpickle_\w+|newObj")
-_REBUILT = Grant(Use.CALLED, class_first)
 _DUNDER = re.compile(r"__\w+__")
 _CHANGING = frozenset({"__class__", "__dict__"})
 
@@ -148,7 +147,7 @@ class Allowance:
             wrong = verdict.grant.check(instance)
             if wrong is not None:
                 return None if instance.args and self._is_refused(instance.args[0]) else wrong
-        if callee.module == "copyreg" or verdict.grant.check is class_first:
+        if callee.module == "copyreg" or _helps(callee):
             return self._made(instance)
         return None
 
@@ -255,13 +254,8 @@ class Allowance:
 
     def _of_family(self, module: str, name: str, root: str) -> Verdict:
         if not self._definitions.indexes:
-            if _REBUILDS.fullmatch(name):
-                return Verdict(judgement=Judgement.ALLOWED, grant=_REBUILT)
             if _CAPITALISED.fullmatch(name):
-                use = Use.MADE if root not in ("sklearn", "pandas") else Use.CALLED
-                return Verdict(
-                    judgement=Judgement.ALLOWED, grant=Grant(use, no_functions if use is Use.CALLED else None)
-                )
+                return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.MADE))
             if FAMILIES[root].functions.fullmatch(module) and name.isidentifier():
                 return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.NAMED))
             return _refused(module, name)
@@ -271,14 +265,12 @@ class Allowance:
         found = self._definitions.find(module, name)
         if found.kind is Kind.CLASS:
             return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.MADE))
-        if found.kind is Kind.EXTENSION and _CAPITALISED.fullmatch(name):
-            return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.CALLED, no_functions))
-        if found.kind is Kind.EXTENSION and _REBUILDS.fullmatch(name):
-            return Verdict(judgement=Judgement.ALLOWED, grant=_REBUILT)
         if found.kind is Kind.FUNCTION and FAMILIES[root].functions.fullmatch(module):
             return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.NAMED))
         if found.kind is Kind.ABSENT:
             return _absent(module, name, found)
+        if found.kind is Kind.EXTENSION:
+            return Verdict(judgement=Judgement.REFUSED, reason=_COMPILED, remedy=TRUSTED_ONLY)
         return _refused(module, name)
 
     def _of_other(self, module: str, name: str, root: str) -> Verdict:
@@ -325,6 +317,7 @@ class Allowance:
         )
 
 
+_COMPILED = "it is compiled, and not on the list of what models are made of"
 NOT_LOCKED = "no locked distribution brings"
 """How the reason begins when a whole distribution is missing."""
 _MAPPINGS = frozenset({"collections.OrderedDict", "collections.defaultdict", "collections.Counter"})
@@ -383,6 +376,11 @@ def _attributes(event: Build) -> str | None:
     if isinstance(state, Mapping) and any(str(key) in _CHANGING for key, _ in state.pairs if is_text(key)):
         return "its state sets what it is an object of"
     return None
+
+
+def _helps(callee: Global) -> bool:
+    """Tell whether a global makes an object of the class it is given."""
+    return _REBUILDS.fullmatch(callee.name) is not None
 
 
 def _class_of(instance: Instance) -> Global | None:

@@ -8,7 +8,7 @@ import sys
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from builder.check.pickle_arrays import ItemType, OddArrayError, item_type
 from builder.check.pickle_grants import is_coded, is_text
@@ -30,7 +30,12 @@ class Numbers:
     def integers(self) -> Sequence[int]:
         """Return whole numbers, in the order they lie in; none when they are no whole numbers."""
         code = _INTEGERS.get(self.typestr[1:])
-        return [] if code is None else _native(array(code, self.content), self.typestr)
+        if code is None:
+            return []
+        numbers = array(code, self.content)
+        if self.typestr[0] in "<>" and self.typestr[0] != _NATIVE:
+            numbers.byteswap()
+        return numbers
 
     def column(self, name: str) -> Sequence[int]:
         """Return the whole numbers of one field of all items; none when there is no such field."""
@@ -40,23 +45,21 @@ class Numbers:
         if field is None or code is None or not size:
             return []
         width = struct.calcsize(code)
-        if size % width == 0 and field.offset % width == 0:
-            # Most are laid out like this, and trees are large.
-            return _native(array(code, self.content)[field.offset // width :: size // width], field.typestr)
         order = ">" if field.typestr[0] == ">" else "<"
+        if size % width == 0 and field.offset % width == 0 and order == _NATIVE:
+            # Most are laid out like this, and trees are large.
+            return memoryview(self.content).cast(code)[field.offset // width :: size // width].tolist()
         layout = struct.Struct(f"{order}{field.offset}x{code}{size - field.offset - width}x")
         return [value for (value,) in layout.iter_unpack(self.content)]
 
 
-_INTEGERS: Final = {
+_Code = Literal["b", "B", "h", "H", "i", "I", "q", "Q"]
+_INTEGERS: Final[dict[str, _Code]] = {
     "i1": "b", "u1": "B", "b1": "B", "i2": "h", "u2": "H", "i4": "i", "u4": "I", "i8": "q", "u8": "Q",
 }  # fmt: skip
 
 
-def _native(numbers: array[int], typestr: str) -> array[int]:
-    if typestr[0] == (">" if sys.byteorder == "little" else "<"):
-        numbers.byteswap()
-    return numbers
+_NATIVE: Final = "<" if sys.byteorder == "little" else ">"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,16 @@ def shape_of(value: Value) -> Shape | None:
     """Return the shape of an array of numpy's; None of anything else."""
     described = _described(value)
     return None if described is None else described[1]
+
+
+def items_of(value: Value) -> list[Value]:
+    """Return what is in a list, or in an array of objects; nothing of anything else."""
+    if isinstance(value, Array):
+        return [] if value.items is None else items_of(value.items)
+    if isinstance(value, Instance):
+        described = _described(value)
+        value = None if described is None else described[2]
+    return value if isinstance(value, list) else []
 
 
 def find_odd_array(state: Value) -> str | None:

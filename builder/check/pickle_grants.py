@@ -157,13 +157,6 @@ def known(instance: Instance) -> str | None:
     return "it may only be given numbers, text, arrays and what frames are made of"
 
 
-def no_functions(instance: Instance) -> str | None:
-    """Whatever is no function: a compiled class may call what it is given."""
-    if any(isinstance(value, Global) and value.name[:1].islower() for value in instance.args):
-        return "it may not be given functions"
-    return None
-
-
 def class_first(instance: Instance) -> str | None:
     """A class comes first; whether it may be made is the allowance's to say."""
     return None if instance.args and isinstance(instance.args[0], Global) else "its class is not a constant"

@@ -185,7 +185,7 @@ _NUMPY: Final[Table] = (
     | grants("numpy.random._pcg64", "PCG64 PCG64DXSM", Use.NAMED)
     | grants("numpy.random._philox", "Philox", Use.NAMED)
     | grants("numpy.random._sfc64", "SFC64", Use.NAMED)
-    | grants("numpy.random.bit_generator", "SeedSequence", Use.NAMED)
+    | grants("numpy.random.bit_generator", "SeedSequence", Use.MADE)
     | grants("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence", Use.CALLED, cython)
 )
 

@@ -29,6 +29,9 @@ def objections(value: Any) -> list[str]:
     return damages + [o.subject for _, o in screening.objections if o.judgement is not Judgement.ALLOWED]
 
 
+DISTANCE = (2.0, array(0.0), frombuffer(bytes(8), "f8", (1, 1)))
+
+
 def partial(function: Any, *args: Any, **keywords: Any) -> Made:
     return PARTIAL(function).build((function, args, keywords, None))
 
@@ -116,7 +119,7 @@ def test_keywords_that_are_filled_in_later_are_looked_at_too() -> None:
         name("argparse.Namespace").new().build({"lr": 0.1}),
         name("joblib.memory.Memory").new().build({"location": None, "store_backend": None, "depth": 3}),
         name("scipy.spatial._qhull.Delaunay").new().build({"_qhull": None, "simplices": array(0)}),
-        REBUILD(name("sklearn.metrics._dist_metrics.EuclideanDistance64")).build((2.0, array(0))),
+        REBUILD(name("sklearn.metrics._dist_metrics.EuclideanDistance64")).build(DISTANCE),
         name("hdbscan.dist_metrics.newObj")(name("hdbscan.dist_metrics.EuclideanDistance")).build((2.0, array(0))),
         name("numpy.poly1d").new().build({"_coeffs": array(1)}),
         name("scipy._external.array_api_compat.numpy._aliases.asarray"),
