@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from builder.check.pickle_blocks import BLOCKS
 from builder.check.pickle_grants import (
     Table,
     Use,
@@ -20,26 +21,15 @@ from builder.check.pickle_grants import (
     plain,
     words,
 )
-from builder.check.pickle_values import Array, Bytes, Global, Instance, Mapping, Value
+from builder.check.pickle_values import Bytes, Global, Instance, Mapping, Value
 
-# Indexes, blocks and managers
+# Indexes
 
 _INDEX: Final = re.compile(r"pandas(?:\.core\.(?:indexes\.\w+|index))?\.\w*Index")
 _INDEX_KEYS: Final = words(
     "data name names levels codes labels sortorder start stop step dtype freq tz categories ordered left right closed "
-    "copy verify_integrity"
+    "copy"
 )
-_MAKERS: Final = frozenset(
-    {
-        "pandas.core.indexes.base._new_Index",
-        "pandas.core.indexes.datetimes._new_DatetimeIndex",
-        "pandas.core.indexes.timedeltas._new_TimedeltaIndex",
-        "pandas.core.indexes.interval._new_IntervalIndex",
-        "pandas.core.indexes.period._new_PeriodIndex",
-    }
-)
-_BLOCKS: Final = frozenset({"pandas._libs.internals._unpickle_block", "pandas.core.internals.blocks.new_block"})
-_MANAGERS: Final = "BlockManager SingleBlockManager"
 
 
 def _index(instance: Instance) -> str | None:
@@ -58,45 +48,6 @@ def _index(instance: Instance) -> str | None:
     ):
         return "it may only make an index of arrays, frames and constants"
     return None
-
-
-def _block(instance: Instance) -> str | None:
-    args = instance.args
-    is_placed = len(args) == 3 and (is_plain(args[1]) or is_made_by(args[1], _PLACES) or _is_values(args[1]))
-    if is_placed and instance.kwargs is None and _is_values(args[0]) and type(args[2]) is int:
-        return None
-    return "it may only make a block of an array"
-
-
-_PLACES: Final = frozenset({"builtins.slice", "pandas._libs.internals.BlockPlacement"})
-
-
-def _is_values(value: Value) -> bool:
-    """Tell whether a value is an array of numpy's or of pandas'."""
-    return isinstance(value, Array) or (
-        isinstance(value, Instance) and value.path.partition(".")[0] in ("numpy", "pandas")
-    )
-
-
-def _place(instance: Instance) -> str | None:
-    args = instance.args
-    if len(args) == 1 and (type(args[0]) is int or is_made_by(args[0], _PLACES) or _is_values(args[0])):
-        return None
-    return "it may only be given a slice or numbers"
-
-
-def _manager(instance: Instance) -> str | None:
-    """Blocks and axes; without them it is made first, and given its state after."""
-    args = instance.args
-    if not args and instance.kwargs is None:
-        return None
-    if len(args) not in (2, 3) or instance.kwargs is not None or not all(is_plain(value) for value in args[2:]):
-        return "it may only be given blocks and indexes"
-    blocks = args[0] if isinstance(args[0], (list, tuple)) else (args[0],)
-    axes = args[1] if isinstance(args[1], (list, tuple)) else (args[1],)
-    if all(is_made_by(block, _BLOCKS) for block in blocks) and all(is_made_by(axis, _MAKERS) for axis in axes):
-        return None
-    return "it may only be given blocks and indexes"
 
 
 # Arrow
@@ -205,15 +156,12 @@ def _zone_data(instance: Instance) -> str | None:
 _DTYPES: Final = "CategoricalDtype DatetimeTZDtype IntervalDtype PeriodDtype"
 
 FRAMES: Final[Table] = (
-    grants("pandas.core.indexes.base", "_new_Index", Use.CALLED, _index)
+    BLOCKS
+    | grants("pandas.core.indexes.base", "_new_Index", Use.CALLED, _index)
     | grants("pandas.core.indexes.datetimes", "_new_DatetimeIndex", Use.CALLED, _index)
     | grants("pandas.core.indexes.timedeltas", "_new_TimedeltaIndex", Use.CALLED, _index)
     | grants("pandas.core.indexes.interval", "_new_IntervalIndex", Use.CALLED, _index)
     | grants("pandas.core.indexes.period", "_new_PeriodIndex", Use.CALLED, _index)
-    | grants("pandas.core.internals.managers", _MANAGERS, Use.CALLED, _manager)
-    | grants("pandas._libs.internals", "_unpickle_block", Use.CALLED, _block)
-    | grants("pandas.core.internals.blocks", "new_block", Use.CALLED, _block)
-    | grants("pandas._libs.internals", "BlockPlacement", Use.CALLED, _place)
     | grants("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked", Use.CALLED, cython)
     | grants("pandas._libs.tslibs.timestamps", "_unpickle_timestamp", Use.CALLED, known)
     | grants("pandas._libs.tslibs.timedeltas", "_timedelta_unpickle", Use.CALLED, known)

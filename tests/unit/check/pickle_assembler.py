@@ -93,7 +93,7 @@ def pickled(value: Any) -> bytes:
 
 def array(*numbers: float, kind: str = "f8") -> Made:
     """Describe an array as numpy pickles it in protocol 5."""
-    layout = {"f8": "d", "i8": "q"}[kind]
+    layout = _CODES[kind]
     return frombuffer(struct.pack(f"<{len(numbers)}{layout}", *numbers), kind, (len(numbers),))
 
 
@@ -108,7 +108,7 @@ def plain_type(kind: str, order: str = "<") -> Made:
     return name("numpy.dtype")(kind, False, True).build(state)
 
 
-_CODES = {"f8": "d", "i8": "q", "u4": "I", "u1": "B"}
+_CODES = {"f8": "d", "i8": "q", "i4": "i", "u4": "I", "u1": "B"}
 
 
 def records(fields: dict[str, str], rows: Sequence[tuple[float, ...]], order: str = "<") -> Made:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pickle_assembler import Name, Raw, array, name, pickled
+from pickle_assembler import Name, Raw, array, frombuffer, name, pickled
 from pickle_makers import PAYLOAD
 
 from builder.check.pickle_allowance import Allowance, Judgement
@@ -29,8 +29,29 @@ GETATTR = name("builtins.getattr")
 MODEL = name("sklearn.linear_model._base.LinearRegression").new()
 
 axis = NEW_INDEX(INDEX, {"data": array(1, 2, kind="i8"), "name": None})
-block = BLOCK(array(1, 2), SLICE(0, 1, 1), 2)
+table = frombuffer(bytes(32), "f8", (2, 2))
+block = BLOCK(table, SLICE(0, 2, 1), 2)
 manager = MANAGER((block,), [axis, axis])
+SINGLE = name("pandas.core.internals.managers.SingleBlockManager")
+MASKED = name("pandas.core.arrays.integer.IntegerArray").new()
+BACKED = name("pandas._libs.arrays.__pyx_unpickle_NDArrayBacked")
+CATEGORICAL = BACKED(name("pandas.Categorical"), 82904607, None)
+CATEGORIES = name("pandas.CategoricalDtype").new().build({"categories": axis, "ordered": False})
+SPARSE = name("pandas.arrays.SparseArray").new()
+
+
+def series(values: Any, index: Any = axis, places: Any = None) -> Any:
+    places = SLICE(0, 2, 1) if places is None else places
+    held = {"axes": [index], "blocks": [{"values": values, "mgr_locs": places}]}
+    return SINGLE.new().build(([index], [values], [index], {"0.14.1": held}))
+
+
+def frame(*blocks: tuple[Any, Any], axes: Any = (axis, axis)) -> Any:
+    return MANAGER(tuple(BLOCK(values, places, 2) for values, places in blocks), list(axes))
+
+
+row = frombuffer(bytes(16), "f8", (1, 2))
+first, second = SLICE(0, 1, 1), SLICE(1, 2, 1)
 floats = (ALIAS("double"), 1, 0, 0, [None, BUFFER(bytes(8))], [], None)
 
 
@@ -44,10 +65,23 @@ def objections(value: Any) -> list[str]:
     "value",
     [
         FRAME.new().build({"_mgr": manager, "_typ": "dataframe"}),
-        MANAGER.new().build(([axis], [array(1.0)], [axis], {})),
-        MANAGER(block, axis),
-        BLOCK(array(1.0), PLACE(SLICE(0, 1, 1)), 2),
-        BLOCK(name("pandas.core.arrays.integer.IntegerArray").new(), array(0, kind="i8"), 1),
+        MANAGER(BLOCK(array(1, 2), SLICE(0, 2, 1), 1), axis),
+        series(array(1, 2)),
+        series(MASKED.build({"_data": array(1, 2), "_mask": array(1, 2, kind="u1")})),
+        series(CATEGORICAL.build((CATEGORIES, array(0, -1, kind="i8")))),
+        series(
+            SPARSE.build(
+                {
+                    "_sparse_index": name("pandas._libs.sparse.IntIndex")(2, array(1, kind="i4")),
+                    "_sparse_values": array(1.0),
+                }
+            )
+        ),
+        frame((row, second), (row, first)),
+        frame((table, array(1, 0, kind="i8"))),
+        frame((row, PLACE(0)), (MASKED.build({"_data": array(1, 2)}), PLACE(SLICE(1, 2, 1)))),
+        frame((row, SLICE(1, 0, -1)), (row, SLICE(0, 1, 1))),
+        BLOCK(row, PLACE(SLICE(0, 1, 1)), 2),
         NEW_INDEX(name("pandas.RangeIndex"), {"name": None, "start": 0, "stop": 2, "step": 1}),
         NEW_INDEX(name("pandas.MultiIndex"), {"levels": [axis], "codes": [array(0, kind="i8")], "names": ["x"]}),
         NEW_INDEX(name("pandas.Index"), {"data": name("pandas.arrays.ArrowStringArray").new(), "name": "k"}),
@@ -92,6 +126,40 @@ def test_what_frames_are_made_of_passes(value: Any) -> None:
         NEW_INDEX(INDEX, {"data": array(1.0)}, 1),
         NEW_DATES(name("pandas.core.arrays.datetimes.DatetimeArray"), {"data": array(1.0)}),
         # what looks at what it is given
+        # places that are not there, not all of them, or two blocks' at once
+        frame((row, SLICE(1 << 32, (1 << 32) + 1, 1)), (row, first)),
+        frame((row, array(1 << 32, kind="i8")), (row, first)),
+        frame((row, array(-1, kind="i8")), (row, first)),
+        frame((row, first), (row, first)),
+        frame((row, first)),
+        frame((table, first)),
+        frame((row, SLICE(0, 2, 1))),
+        frame((frombuffer(bytes(8), "f8", (1, 1)), first), (row, second)),
+        frame((row, first), (row, second), (frombuffer(b"", "f8", (0, 2)), SLICE(5, 5, 1)), (row, PLACE(1))),
+        frame((frombuffer(b"", "f8", (1 << 40, 0)), SLICE(0, 1 << 40, 1))),
+        frame((row, first), (row, second), axes=(axis,)),
+        frame((row, first), (row, second), axes=(axis, NEW_INDEX(INDEX, {"name": None}))),
+        frame((row, SLICE(None, None, None)), (row, second)),
+        series(array(1.0)),
+        series(array(1, 2, 3)),
+        series(array(1, 2), places=SLICE(7, 9, 1)),
+        series(MASKED.build({"_data": array(1, 2), "_mask": array(1, kind="u1")})),
+        series(CATEGORICAL.build((CATEGORIES, array(0, 2, kind="i8")))),
+        series(CATEGORICAL.build((CATEGORIES, array(0, -2, kind="i8")))),
+        series(
+            SPARSE.build(
+                {
+                    "_sparse_index": name("pandas._libs.sparse.IntIndex")(2, array(1, kind="i4")),
+                    "_sparse_values": array(),
+                }
+            )
+        ),
+        series(name("pandas.core.arrays.integer.IntegerArray").new()),
+        MANAGER.new().build(([axis], [array(1.0)], [axis], {})),
+        BLOCK(name("pandas.core.arrays.integer.IntegerArray").new(), array(0, kind="i8"), 1),
+        NEW_INDEX(
+            name("pandas.MultiIndex"), {"levels": [axis], "codes": [array(9, kind="i8")], "verify_integrity": False}
+        ),
         BLOCK(MODEL, SLICE(0, 1, 1), 2),
         BLOCK(array(1.0), MODEL, 2),
         BLOCK(array(1.0), SLICE(0, 1, 1), MODEL),
