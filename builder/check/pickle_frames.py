@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from builder.check.pickle_arrow import ARROW
 from builder.check.pickle_blocks import BLOCKS
 from builder.check.pickle_grants import (
     Table,
     Use,
     cython,
     grants,
-    is_coded,
     is_known,
-    is_made_by,
     is_of,
     is_plain,
     is_text,
@@ -21,7 +20,7 @@ from builder.check.pickle_grants import (
     plain,
     words,
 )
-from builder.check.pickle_values import Bytes, Global, Instance, Mapping, Value
+from builder.check.pickle_values import Global, Instance, Mapping
 
 # Indexes
 
@@ -48,81 +47,6 @@ def _index(instance: Instance) -> str | None:
     ):
         return "it may only make an index of arrays, frames and constants"
     return None
-
-
-# Arrow
-
-
-def _arrow_buffer(instance: Instance) -> str | None:
-    args = instance.args
-    if (
-        len(args) == 1
-        and instance.kwargs is None
-        and (isinstance(args[0], Bytes) or is_coded(args[0]) or is_made_by(args[0], _BYTES))
-    ):
-        return None
-    return "it may only hold the bytes it is given"
-
-
-_BYTES: Final = frozenset({"builtins.bytearray"})
-
-
-_TYPES: Final = words(
-    "timestamp duration time32 time64 decimal32 decimal64 decimal128 decimal256 binary dictionary list_ large_list "
-    "list_view large_list_view struct map_ field run_end_encoded"
-)
-_TYPE_MAKERS: Final = frozenset(f"pyarrow.lib.{name}" for name in (*_TYPES, "type_for_alias"))
-_BUFFER: Final = frozenset({"pyarrow.lib.py_buffer"})
-_DEEPEST: Final = 8
-_ALIAS: Final = re.compile(r"[a-z][a-z0-9_]*(?:\[[a-z]+\])?")
-
-
-def _alias(instance: Instance) -> str | None:
-    args = instance.args
-    if len(args) == 1 and is_text(args[0]) and _ALIAS.fullmatch(str(args[0])) and instance.kwargs is None:
-        return None
-    return "it may only be given the name of a type"
-
-
-def _arrow_type(instance: Instance) -> str | None:
-    if instance.kwargs is None and all(_is_type_part(value, 0) for value in instance.args):
-        return None
-    return "it may only be given constants and other types of pyarrow"
-
-
-def _is_type_part(value: Value, depth: int) -> bool:
-    if is_plain(value) or is_coded(value) or is_made_by(value, _TYPE_MAKERS):
-        return True
-    if depth == 2:
-        return False
-    if isinstance(value, Mapping):
-        return all(_is_type_part(part, depth + 1) for pair in value.pairs for part in pair)
-    return isinstance(value, (list, tuple)) and all(_is_type_part(part, depth + 1) for part in value)
-
-
-def _arrow_array(instance: Instance) -> str | None:
-    args = instance.args
-    if len(args) == 1 and instance.kwargs is None and _is_arrow_data(args[0], 0):
-        return None
-    return "it may only be given the type, the sizes and the buffers of an array"
-
-
-def _is_arrow_data(value: Value, depth: int) -> bool:
-    """``(type, length, nulls, offset, buffers, children, dictionary)``, children and dictionary being the same."""
-    if not isinstance(value, tuple) or len(value) != 7 or depth == _DEEPEST:
-        return False
-    kind, length, nulls, offset, buffers, children, dictionary = value
-    return (
-        is_made_by(kind, _TYPE_MAKERS)
-        and all(type(size) is int for size in (length, nulls, offset))
-        and length >= 0
-        and offset >= 0
-        and isinstance(buffers, (list, tuple))
-        and all(buffer is None or is_made_by(buffer, _BUFFER) for buffer in buffers)
-        and isinstance(children, (list, tuple))
-        and all(_is_arrow_data(child, depth + 1) for child in children)
-        and (dictionary is None or _is_arrow_data(dictionary, depth + 1))
-    )
 
 
 # Time zones
@@ -157,6 +81,7 @@ _DTYPES: Final = "CategoricalDtype DatetimeTZDtype IntervalDtype PeriodDtype"
 
 FRAMES: Final[Table] = (
     BLOCKS
+    | ARROW
     | grants("pandas.core.indexes.base", "_new_Index", Use.CALLED, _index)
     | grants("pandas.core.indexes.datetimes", "_new_DatetimeIndex", Use.CALLED, _index)
     | grants("pandas.core.indexes.timedeltas", "_new_TimedeltaIndex", Use.CALLED, _index)
@@ -172,10 +97,6 @@ FRAMES: Final[Table] = (
     | grants("pandas", f"{_DTYPES} StringDtype BooleanDtype", Use.CALLED, known)
     | grants("pandas.core.arrays.string_", "StringDtype", Use.CALLED, known)
     | grants("pandas.core.arrays.boolean", "BooleanDtype", Use.CALLED, plain)
-    | grants("pyarrow.lib", "_restore_array", Use.CALLED, _arrow_array)
-    | grants("pyarrow.lib", "py_buffer", Use.CALLED, _arrow_buffer)
-    | grants("pyarrow.lib", "type_for_alias", Use.CALLED, _alias)
-    | grants("pyarrow.lib", " ".join(_TYPES), Use.CALLED, _arrow_type)
     | grants("zoneinfo", "ZoneInfo", Use.NAMED)
     | grants("zoneinfo", "ZoneInfo._unpickle", Use.CALLED, _zone)
     | grants("pytz", "_UTC _p FixedOffset", Use.CALLED, plain)

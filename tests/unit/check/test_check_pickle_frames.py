@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
@@ -54,6 +55,40 @@ row = frombuffer(bytes(16), "f8", (1, 2))
 first, second = SLICE(0, 1, 1), SLICE(1, 2, 1)
 floats = (ALIAS("double"), 1, 0, 0, [None, BUFFER(bytes(8))], [], None)
 
+FIELD = name("pyarrow.lib.field")
+VALUE = FIELD("item", ALIAS("double"), True, None)
+
+
+def words32(*numbers: int) -> bytes:
+    return struct.pack(f"<{len(numbers)}i", *numbers)
+
+
+def texts(
+    offsets: bytes, content: bytes, *, length: int = 2, offset: int = 0, marks: Any = None, nulls: int = 0
+) -> Any:
+    buffers = [marks, BUFFER(offsets), BUFFER(content)]
+    return (ALIAS("string"), length, nulls, offset, buffers, [], None)
+
+
+def lists(offsets: bytes, *values: Any, kind: Any = VALUE) -> Any:
+    return (name("pyarrow.lib.list_")(kind), 1, 0, 0, [None, BUFFER(offsets)], list(values), None)
+
+
+def coded(*numbers: int, marks: bytes | None, nulls: int = 0) -> Any:
+    kind = name("pyarrow.lib.dictionary")(ALIAS("int32"), ALIAS("string"), False)
+    buffers = [None if marks is None else BUFFER(marks), BUFFER(words32(*numbers))]
+    return (kind, len(numbers), nulls, 0, buffers, [], TEXTS)
+
+
+TEXTS = texts(words32(0, 1, 3), "aü".encode())
+LISTS = lists(words32(0, 1), floats)
+DEEP = ALIAS("int64")
+for _ in range(300):
+    DEEP = name("pyarrow.lib.list_")(DEEP)
+WIDE = ALIAS("int64")
+for _ in range(8):
+    WIDE = name("pyarrow.lib.struct")([FIELD("a", WIDE), FIELD("b", WIDE)])
+
 
 def objections(value: Any) -> list[str]:
     screening = screen_bytes(pickled(value), "model.pkl", Allowance(Definitions()))
@@ -97,9 +132,37 @@ def objections(value: Any) -> list[str]:
         name("pandas.PeriodDtype")("period[M]"),
         name("pandas.arrays.DatetimeArray").new(),
         ARROW(floats),
+        ARROW(LISTS),
+        ARROW(TEXTS),
+        ARROW((ALIAS("string"), 0, 0, 0, [None, None, None], [], None)),
+        ARROW((ALIAS("null"), 2, 2, 0, [None], [], None)),
+        ARROW((ALIAS("bool"), 8, -1, 3, [None, BUFFER(bytes(2))], [], None)),
+        ARROW((name("pyarrow.lib.decimal128")(10, 2), 1, 0, 0, [None, BUFFER(bytes(16))], [], None)),
+        ARROW((name("pyarrow.lib.list_")(ALIAS("double"), 1), 1, 0, 0, [None], [floats], None)),
+        ARROW((name("pyarrow.lib.struct")([VALUE]), 1, 0, 0, [None], [floats], None)),
         ARROW(
-            (name("pyarrow.lib.list_")(name("pyarrow.lib.field")("item", ALIAS("double"))), 1, 0, 0, [], [floats], None)
+            (
+                name("pyarrow.lib.map_")(FIELD("key", ALIAS("string")), VALUE),
+                1,
+                0,
+                0,
+                [None, BUFFER(words32(0, 1))],
+                [
+                    (
+                        name("pyarrow.lib.struct")([FIELD("key", ALIAS("string")), VALUE]),
+                        1,
+                        0,
+                        0,
+                        [None],
+                        [TEXTS, floats],
+                        None,
+                    )
+                ],
+                None,
+            )
         ),
+        ARROW(coded(0, 1, marks=None)),
+        ARROW(coded(0, 9, marks=b"\1", nulls=1)),  # what is missing may be any
         BUFFER(name("builtins.bytearray")(b"abc")),
         name("pyarrow.lib.timestamp")("ns", "UTC"),
         GETATTR(ZONE, "_unpickle")("Europe/Berlin", 1),
@@ -182,6 +245,40 @@ def test_what_frames_are_made_of_passes(value: Any) -> None:
         ARROW((ALIAS("double"), 1, 0, 0, [b"bytes"], [], None)),
         ARROW((ALIAS("double"), 1, 0, 0, [], [MODEL], None)),
         ARROW(MODEL),
+        ARROW((ALIAS("int64"), 10, 0, 0, [], [], None)),
+        ARROW((ALIAS("int64"), 10, 0, 0, [None, None], [], None)),
+        ARROW((ALIAS("int64"), 1 << 20, 0, 0, [None, BUFFER(b"x")], [], None)),
+        ARROW((ALIAS("int64"), 1, 0, 1, [None, BUFFER(bytes(8))], [], None)),
+        ARROW((ALIAS("int64"), 1, -2, 0, [None, BUFFER(bytes(8))], [], None)),
+        ARROW((ALIAS("int64"), 1, 1, 0, [None, BUFFER(bytes(8))], [], None)),
+        ARROW((ALIAS("int64"), 9, 0, 0, [BUFFER(b"\xff"), BUFFER(bytes(72))], [], None)),
+        ARROW((ALIAS("int64"), 2, 2, 0, [BUFFER(b"\1"), BUFFER(bytes(16))], [], None)),
+        ARROW((ALIAS("int64"), 1, 0, 0, [None, BUFFER(bytes(8))], [floats], None)),
+        ARROW((ALIAS("int64"), 1, 0, 0, [None, BUFFER(bytes(8))], [], floats)),
+        ARROW((ALIAS("bool"), 9, 0, 0, [None, BUFFER(bytes(1))], [], None)),
+        ARROW((ALIAS("null"), 1 << 40, -1, 0, [None], [], None)),
+        ARROW((ALIAS("string_view"), 1, 0, 0, [None, BUFFER(bytes(16))], [], None)),
+        ARROW((ALIAS("nonsense"), 1, 0, 0, [None, BUFFER(bytes(16))], [], None)),
+        ARROW((name("pyarrow.lib.binary")(0), 1 << 40, 0, 0, [None, None], [], None)),
+        ARROW((name("pyarrow.lib.struct")([]), 1 << 40, 0, 0, [None], [], None)),
+        ARROW((name("pyarrow.lib.struct")([VALUE]), 2, 0, 0, [None], [floats], None)),
+        ARROW((name("pyarrow.lib.struct")([VALUE]), 1, 0, 0, [None], [], None)),
+        ARROW((name("pyarrow.lib.list_")(ALIAS("double"), 2), 1, 0, 0, [None], [floats], None)),
+        ARROW(texts(words32(0, 1), b"abc")),
+        ARROW(texts(words32(0, 1, 9), b"abc")),
+        ARROW(texts(words32(0, 2, 1), b"abc")),
+        ARROW(texts(words32(-1, 0, 1), b"abc")),
+        ARROW(texts(words32(0, 1, 2), "aü".encode())),  # ends amid a letter
+        ARROW(texts(words32(0, 2, 3), "aü".encode())),
+        ARROW(lists(words32(0, 1))),
+        ARROW(lists(words32(0, 2), floats)),
+        ARROW(lists(words32(0, 1), floats, kind=ALIAS("int8"))),
+        ARROW((name("pyarrow.lib.list_")(ALIAS("int64")), 10, 0, 0, [None, None], [], None)),
+        ARROW(coded(0, 2, marks=None)),
+        ARROW(coded(0, -1, marks=b"\3")),
+        DEEP,
+        WIDE,
+        ARROW((WIDE, 0, 0, 0, [None], [], None)),
         name("pyarrow.lib.list_")(MODEL),
         name("pyarrow.lib.ExtensionType").new(),
         name("pyarrow.fs._fs.LocalFileSystem")(),
