@@ -8,6 +8,8 @@ import sys
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise, starmap
+from operator import le
 from typing import Final, Literal
 
 from builder.check.pickle_arrays import ItemType, OddArrayError, item_type
@@ -102,6 +104,20 @@ def shape_of(value: Value) -> Shape | None:
     """Return the shape of an array of numpy's; None of anything else."""
     described = _described(value)
     return None if described is None else described[1]
+
+
+def are_within(value: Value, shape: Shape | None, lowest: int, end: int, *, rising: bool = False) -> bool:
+    """Tell whether whole numbers are all from the lowest up to below the end, and as many as a shape says.
+
+    Rising ones begin with the lowest, and none is below the one before it.
+    """
+    found = numbers_of(value)
+    if found is None or (shape is not None and found.shape != shape):
+        return False
+    numbers = found.integers()
+    if len(numbers) != math.prod(found.shape) or (numbers and (min(numbers) < lowest or max(numbers) >= end)):
+        return False
+    return not rising or (bool(numbers) and numbers[0] == lowest and all(starmap(le, pairwise(numbers))))
 
 
 def items_of(value: Value) -> list[Value]:

@@ -15,9 +15,10 @@ from builder.check.pickle_grants import (
     is_coded,
     is_of,
     is_text,
-    pairs,
     words,
 )
+from builder.check.pickle_interpolation import INTERPOLATION
+from builder.check.pickle_sparse import SPARSE
 from builder.check.pickle_spatial import find_odd_tree
 from builder.check.pickle_values import Bytes, Global, Instance, OldText, Value
 
@@ -195,58 +196,24 @@ _SPLINES: Final = (
 )
 
 
-def _closed(state: Value) -> str | None:
-    """What holds a ``_qhull`` closes it when it goes, whatever that is."""
-    found = pairs(state)
-    if found is None or any(value is not None for value in found.get("_qhull", [])):
-        return "its state holds more than the finished triangulation"
-    return None
-
-
-_MOVED: Final[Table] = (
-    {
-        key: grant
-        for kind in ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
-        for module in (f"scipy.sparse._{kind}", f"scipy.sparse.{kind}")
-        for key, grant in grants(module, f"{kind}_matrix {kind}_array", Use.MADE).items()
-    }
-    | {
-        key: grant
-        for module in ("scipy.interpolate._interpolate", "scipy.interpolate.interpolate")
-        for key, grant in (
-            grants(module, "interp1d PPoly BPoly NdPPoly", Use.MADE)
-            | grants(module, " ".join(f"interp1d.{name}" for name in _SPLINES.split()), Use.NAMED)
-        ).items()
-    }
-    | {
-        key: grant
-        for module in ("scipy.interpolate._fitpack2", "scipy.interpolate.fitpack2")
-        for key, grant in grants(
-            module,
-            "UnivariateSpline InterpolatedUnivariateSpline LSQUnivariateSpline BivariateSpline RectBivariateSpline "
-            "SmoothBivariateSpline LSQBivariateSpline RectSphereBivariateSpline SmoothSphereBivariateSpline",
-            Use.MADE,
-        ).items()
-    }
-    | {
-        # BSpline keeps the function that makes its arrays; where SciPy carries it has moved.
-        key: grant
-        for module in ("scipy._lib.array_api_compat.numpy._aliases", "scipy._external.array_api_compat.numpy._aliases")
-        for key, grant in grants(module, "asarray", Use.NAMED).items()
-    }
-)
+_MOVED: Final[Table] = {
+    key: grant
+    for module in ("scipy.interpolate._interpolate", "scipy.interpolate.interpolate")
+    for key, grant in (
+        grants(module, "interp1d", Use.MADE)
+        | grants(module, " ".join(f"interp1d.{name}" for name in _SPLINES.split()), Use.NAMED)
+    ).items()
+} | {
+    # BSpline keeps the function that makes its arrays; where SciPy carries it has moved.
+    key: grant
+    for module in ("scipy._lib.array_api_compat.numpy._aliases", "scipy._external.array_api_compat.numpy._aliases")
+    for key, grant in grants(module, "asarray", Use.NAMED).items()
+}
 _SCIPY: Final[Table] = (
-    grants("scipy.interpolate._bsplines", "BSpline", Use.MADE)
-    | grants(
-        "scipy.interpolate._cubic", "PchipInterpolator CubicSpline CubicHermiteSpline Akima1DInterpolator", Use.MADE
-    )
-    | grants("scipy.interpolate._rgi", "RegularGridInterpolator", Use.MADE)
+    INTERPOLATION
+    | SPARSE
     | grants("scipy.interpolate._rbfinterp", "RBFInterpolator", Use.MADE)
     | grants("scipy.interpolate._ndgriddata", "NearestNDInterpolator", Use.MADE)
-    | grants("scipy.interpolate._interpnd", "LinearNDInterpolator CloughTocher2DInterpolator", Use.MADE)
-    | grants("scipy.interpolate.interpnd", "LinearNDInterpolator CloughTocher2DInterpolator", Use.MADE)
-    | grants("scipy.spatial._qhull", "Delaunay ConvexHull", Use.MADE, state=_closed)
-    | grants("scipy.spatial.qhull", "Delaunay ConvexHull", Use.MADE, state=_closed)
     | grants("scipy.spatial._ckdtree", "cKDTree", Use.MADE, state=find_odd_tree)
     | grants("scipy.spatial.ckdtree", "cKDTree", Use.MADE, state=find_odd_tree)
     | grants("scipy.spatial._kdtree", "KDTree", Use.MADE, state=find_odd_tree)
