@@ -39,9 +39,12 @@ class Numbers:
             numbers.byteswap()
         return numbers
 
-    def column(self, name: str) -> Sequence[int]:
-        """Return the whole numbers of one field of all items; none when there is no such field."""
-        field = fields_of(self.kind).get(name)
+    def columns(self, *names: str) -> list[Sequence[int]]:
+        """Return the whole numbers of fields of all items; none of a field that is not there."""
+        fields = fields_of(self.kind)
+        return [self._column(fields.get(name)) for name in names]
+
+    def _column(self, field: Field | None) -> Sequence[int]:
         code = None if field is None else _INTEGERS.get(field.typestr[1:])
         size = int(self.typestr[2:] or 0)
         if field is None or code is None or not size:

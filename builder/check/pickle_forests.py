@@ -46,22 +46,21 @@ def _grown(instance: Instance) -> str | None:
 
 def _depth(nodes: Numbers, features: int) -> int | None:
     """Return how deep a tree is; None when it is no tree, or splits by a feature that it has not."""
-    lefts, rights, splits = (nodes.column(name) for name in ("left_child", "right_child", "feature"))
-    count = len(lefts)
-    if not count or len(rights) != count or len(splits) != count:
+    lefts, rights, splits = nodes.columns("left_child", "right_child", "feature")
+    count = nodes.shape[0]
+    if not count or not len(lefts) == len(rights) == len(splits) == count or min(lefts) < _LEAF:
+        return None
+    leaves = lefts.count(_LEAF)
+    if max(lefts) >= count or max(rights) >= count or max(splits) >= features or rights.count(_LEAF) != leaves:
         return None
     depths = [0] * count
-    for parent, (left, right, feature) in enumerate(zip(lefts, rights, splits, strict=True)):
-        if left == _LEAF:
-            if right != _LEAF:
+    for parent, left, right, feature in zip(range(count), lefts, rights, splits, strict=True):
+        if left >= 0:
+            if left <= parent or right <= parent or feature < 0:
                 return None
-            continue
-        if not (parent < left < count and parent < right < count and 0 <= feature < features and left != right):
-            return None
-        if depths[left] or depths[right]:
-            return None  # it is another's child
-        depths[left] = depths[right] = depths[parent] + 1
-    return max(depths)
+            depths[left] = depths[right] = depths[parent] + 1
+    # There are as many children as nodes but the first; so when none is without a depth, each is the child of one.
+    return max(depths) if count == 2 * leaves - 1 and depths.count(0) == 1 else None
 
 
 def _single(state: Value) -> dict[str, Value]:
@@ -84,8 +83,8 @@ def _predictor(state: Value) -> str | None:
     if not all(shape is not None and len(shape) == 2 and shape[1] == 8 for shape in sets):
         return _ODD
     most = min((shape[0] for shape in sets if shape is not None), default=0)
-    lefts, rights, leaves = (nodes.column(name) for name in ("left", "right", "is_leaf"))
-    chosen, used = nodes.column("is_categorical"), nodes.column("bitset_idx")
+    lefts, rights, leaves = nodes.columns("left", "right", "is_leaf")
+    chosen, used = nodes.columns("is_categorical", "bitset_idx")
     count = nodes.shape[0]
     if not count or not len(lefts) == len(rights) == len(leaves) == count or len(chosen) != len(used):
         return _ODD
@@ -141,7 +140,7 @@ def _predictors(value: Value) -> Iterator[Instance]:
 def _widest(predictor: Instance) -> int:
     """Return the highest number of a feature that a tree of histograms splits by."""
     nodes = numbers_of(predictor.attributes.get("nodes"))
-    used: Sequence[int] = () if nodes is None else nodes.column("feature_idx")
+    used: Sequence[int] = () if nodes is None else nodes.columns("feature_idx")[0]
     return max(used, default=0)
 
 

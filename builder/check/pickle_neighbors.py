@@ -76,7 +76,7 @@ def _is_tree(state: Value, *, bounds: int) -> bool:
 
 def _are_nodes(nodes: Numbers, count: int) -> bool:
     """Tell whether the halves of each node, which stand at twice its place, share its points."""
-    starts, ends, leaves = (nodes.column(name) for name in ("idx_start", "idx_end", "is_leaf"))
+    starts, ends, leaves = nodes.columns("idx_start", "idx_end", "is_leaf")
     total = nodes.shape[0]
     if not len(starts) == len(ends) == len(leaves) == total:
         return False
