@@ -8,8 +8,8 @@ from typing import Final
 from builder.check.pickle_values import Array, Collection, Instance, Mapping, Persistent, Value, parts_of
 
 DEEPEST: Final = 2_000
-"""Python's own pickler gives up at 500 objects in each other, which are 1,000 here with their states. Hashing a tuple,
-and letting go of an array of objects, go down on the stack of the machine, which ends at some thousands."""
+"""Python's own pickler gives up after 1,000 steps down, which are at most some 1,500 here. Hashing a tuple, and letting
+go of an array of objects, go down on the stack of the machine, which ends at some thousands."""
 _HOLDERS: Final = frozenset({list, tuple, Mapping, Collection, Instance, Array, Persistent})
 
 
