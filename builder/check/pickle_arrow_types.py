@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from builder.check.pickle_grants import Table, Use, grants, is_coded, is_made_by, is_plain, is_text, words
@@ -17,7 +18,8 @@ _TYPE_MAKERS: Final = frozenset(f"pyarrow.lib.{name}" for name in (*_TYPES, "typ
 _ALIAS: Final = re.compile(r"[a-z][a-z0-9_]*(?:\[[a-z]+\])?")
 _MOST_TYPES: Final = 200
 """Types one is made of: a struct of a hundred columns has two hundred."""
-_DEEPEST: Final = 8
+_DEEPEST: Final = 16
+"""A list of structs is four deep: its field, and those of the struct, count too."""
 
 
 def is_type(value: Value) -> bool:
@@ -36,7 +38,11 @@ def _arrow_type(instance: Instance) -> str | None:
     if instance.kwargs is not None or not all(_is_type_part(value, 0) for value in instance.args):
         return "it may only be given constants and other types of pyarrow"
     # Types are let go of one by one on the machine's stack, and compared and shown in all the ways down.
-    return None if _count(instance) <= _MOST_TYPES else f"it is made of more than {_MOST_TYPES} types"
+    return (
+        None
+        if _count(instance) <= _MOST_TYPES
+        else f"it is made of more than {_MOST_TYPES} types, or they lie deeper than {_DEEPEST} in each other"
+    )
 
 
 def _is_type_part(value: Value, depth: int) -> bool:
@@ -50,14 +56,22 @@ def _is_type_part(value: Value, depth: int) -> bool:
 
 
 def _count(kind: Instance) -> int:
-    """Return of how many types a type is made, each as often as it is met; no more than are allowed and one."""
-    count, waiting = 0, [kind]
-    while waiting and count <= _MOST_TYPES:
-        count += 1
-        for value in waiting.pop().args:
-            parts = value if isinstance(value, (list, tuple)) else (value,)
-            waiting.extend(part for part in parts if is_type(part))
-    return count
+    """Return of how many types a type is made, each as often as it is met; one too many when they are too deep."""
+    count, level = 0, [kind]
+    for _ in range(_DEEPEST):
+        count += len(level)
+        if not level or count > _MOST_TYPES:
+            return count
+        inner = (part for value in level for argument in value.args for part in _listed(argument))
+        parts = list(islice(inner, 5 * _MOST_TYPES))  # four of a field: name, type, nullable, metadata
+        if len(parts) == 5 * _MOST_TYPES:
+            break
+        level = [part for part in parts if is_type(part)]
+    return _MOST_TYPES + 1 if level else count
+
+
+def _listed(value: Value) -> list[Value] | tuple[Value, ...]:
+    return value if isinstance(value, (list, tuple)) else (value,)
 
 
 # Layouts

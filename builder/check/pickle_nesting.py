@@ -16,17 +16,25 @@ _HOLDERS: Final = frozenset({list, tuple, Mapping, Collection, Instance, Array, 
 def is_too_deep(values: Iterable[Value]) -> bool:
     """Tell whether objects lie in each other deeper than any pickler of Python's writes them; circles count once."""
     depths: dict[int, int] = {}
+    opened: dict[int, list[Value]] = {}
     waiting = [value for value in values if type(value) in _HOLDERS]
     while waiting:
         current = waiting[-1]
-        known = depths.get(id(current))
-        if known is None:
-            depths[id(current)] = 0  # not known yet: first what is in it
-            waiting.extend(part for part in _held(current) if id(part) not in depths)
-            continue
+        held = opened.pop(id(current), None)
+        if held is None:
+            if id(current) in depths:
+                waiting.pop()
+                continue
+            depths[id(current)] = 1
+            held = [part for part in parts_of(current) if type(part) in _HOLDERS]
+            unknown = [part for part in held if id(part) not in depths]
+            if unknown:
+                opened[id(current)] = held  # first what is in it
+                waiting += unknown
+                continue
         waiting.pop()
-        if not known:
-            depth = 1 + max((depths[id(part)] for part in _held(current)), default=0)
+        if held:
+            depth = 1 + max([depths[id(part)] for part in held])
             if depth > DEEPEST:
                 return True
             depths[id(current)] = depth
@@ -36,7 +44,3 @@ def is_too_deep(values: Iterable[Value]) -> bool:
 def is_holder(value: Value) -> bool:
     """Tell whether other values may lie in a value."""
     return type(value) in _HOLDERS
-
-
-def _held(value: Value) -> list[Value]:
-    return [part for part in parts_of(value) if type(part) in _HOLDERS]

@@ -278,6 +278,7 @@ def test_what_frames_are_made_of_passes(value: Any) -> None:
         ARROW(coded(0, -1, marks=b"\3")),
         DEEP,
         WIDE,
+        name("pyarrow.lib.struct")([name("pyarrow.lib.struct")([FIELD("a", ALIAS("int8"))] * 2_000)]),
         ARROW((WIDE, 0, 0, 0, [None], [], None)),
         name("pyarrow.lib.list_")(MODEL),
         name("pyarrow.lib.ExtensionType").new(),
