@@ -12,8 +12,8 @@ from enum import Enum
 from builder.check.pickle_arrays import is_array_reader
 from builder.check.pickle_bases import trace_ancestry
 from builder.check.pickle_classes import Definition, Definitions, Kind
-from builder.check.pickle_contents import METHODS, find_odd_attribute, hashed, keys_of
-from builder.check.pickle_grants import Grant, Use, class_first, lookup, no_functions
+from builder.check.pickle_filling import METHODS, find_odd_attribute, hashed, keys_of
+from builder.check.pickle_grants import Grant, Use, lookup
 from builder.check.pickle_hooks import HASHING
 from builder.check.pickle_reading import Build, Call, Event, Fill, Hash, Keep, Outside
 from builder.check.pickle_refusals import TRUSTED_ONLY, find_refusal
@@ -60,7 +60,6 @@ class Objection:
 
 _CAPITALISED = re.compile(r"_*[A-Z]\w*(?:\._*[A-Z]\w*)*")
 _REBUILDS = re.compile(r"__pyx_unpickle_\w+|newObj")
-_REBUILT = Grant(Use.CALLED, class_first, is_value=False)
 _DUNDER = re.compile(r"__\w+__")
 
 
@@ -117,9 +116,7 @@ class Allowance:
             subject = _shown(event.target)
         elif isinstance(event, Keep):
             grant = self.verdict(event.kept.module, event.kept.name).grant
-            reason = (
-                None if grant is None or grant.is_value else "it is kept as a value, and a model only needs to call it"
-            )
+            reason = None if grant is None or grant.is_value else "it is kept as a value, where anybody may call it"
             subject = str(event.kept)
         elif isinstance(event, Hash):
             reason = self._hash(event.key)
@@ -158,7 +155,7 @@ class Allowance:
             wrong = verdict.grant.check(instance)
             if wrong is not None:
                 return None if instance.args and self._is_refused(instance.args[0]) else wrong
-        if callee.module == "copyreg" or verdict.grant.check is class_first:
+        if callee.module == "copyreg" or _helps(callee):
             return self._made(instance)
         return next(filter(None, map(self._hash, keys_of(instance))), None)
 
@@ -279,13 +276,8 @@ class Allowance:
 
     def _of_family(self, module: str, name: str, root: str) -> Verdict:
         if not self._definitions.indexes:
-            if _REBUILDS.fullmatch(name):
-                return Verdict(judgement=Judgement.ALLOWED, grant=_REBUILT)
             if _CAPITALISED.fullmatch(name):
-                use = Use.MADE if root not in ("sklearn", "pandas") else Use.CALLED
-                return Verdict(
-                    judgement=Judgement.ALLOWED, grant=Grant(use, no_functions if use is Use.CALLED else None)
-                )
+                return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.MADE))
             if FAMILIES[root].functions.fullmatch(module) and name.isidentifier():
                 return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.NAMED))
             return _refused(module, name)
@@ -295,14 +287,12 @@ class Allowance:
         found = self._definitions.find(module, name)
         if found.kind is Kind.CLASS:
             return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.MADE))
-        if found.kind is Kind.EXTENSION and _CAPITALISED.fullmatch(name):
-            return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.CALLED, no_functions))
-        if found.kind is Kind.EXTENSION and _REBUILDS.fullmatch(name):
-            return Verdict(judgement=Judgement.ALLOWED, grant=_REBUILT)
         if found.kind is Kind.FUNCTION and FAMILIES[root].functions.fullmatch(module):
             return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.NAMED))
         if found.kind is Kind.ABSENT:
             return _absent(module, name, found)
+        if found.kind is Kind.EXTENSION:
+            return Verdict(judgement=Judgement.REFUSED, reason=_COMPILED, remedy=TRUSTED_ONLY)
         return _refused(module, name)
 
     def _of_other(self, module: str, name: str, root: str) -> Verdict:
@@ -349,6 +339,7 @@ class Allowance:
         )
 
 
+_COMPILED = "it is compiled, and not on the list of what models are made of"
 NOT_LOCKED = "no locked distribution brings"
 """How the reason begins when a whole distribution is missing."""
 _OUTSIDE = "it stands for an object from outside of the file, and is no storage of torch's"
@@ -382,6 +373,11 @@ def _absent(module: str, name: str, found: Definition) -> Verdict:
         grant=Grant(Use.MADE),
         reason=f"the locked {found.distribution} has no {name} in {module}",
     )
+
+
+def _helps(callee: Global) -> bool:
+    """Tell whether a global makes an object of the class it is given."""
+    return _REBUILDS.fullmatch(callee.name) is not None
 
 
 def _class_of(instance: Instance) -> Global | None:

@@ -33,6 +33,8 @@ class ArrayPlan:
     """Raw bytes, without the padding; unused when the items are objects, which are a pickle of their own."""
     has_objects: bool
     is_padded: bool
+    kind: Value
+    """The data type, as it was pickled."""
 
 
 WRAPPER: Final = ("joblib.numpy_pickle", "NumpyArrayWrapper")
@@ -94,6 +96,7 @@ def plan_array(wrapper: Instance) -> ArrayPlan:
         size=count * item.size,
         has_objects=item.has_objects,
         is_padded=alignment is not None,
+        kind=state.get("dtype"),
     )
 
 

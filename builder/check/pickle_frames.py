@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from builder.check.pickle_arrow import ARROW
+from builder.check.pickle_blocks import BLOCKS
 from builder.check.pickle_grants import (
     Table,
     Use,
     cython,
     grants,
-    is_coded,
     is_known,
-    is_made_by,
     is_of,
     is_plain,
     is_text,
@@ -21,26 +21,15 @@ from builder.check.pickle_grants import (
     plain,
     words,
 )
-from builder.check.pickle_values import Array, Bytes, Global, Instance, Mapping, Value
+from builder.check.pickle_values import Global, Instance, Mapping
 
-# Indexes, blocks and managers
+# Indexes
 
 _INDEX: Final = re.compile(r"pandas(?:\.core\.(?:indexes\.\w+|index))?\.\w*Index")
 _INDEX_KEYS: Final = words(
     "data name names levels codes labels sortorder start stop step dtype freq tz categories ordered left right closed "
-    "copy verify_integrity"
+    "copy"
 )
-_MAKERS: Final = frozenset(
-    {
-        "pandas.core.indexes.base._new_Index",
-        "pandas.core.indexes.datetimes._new_DatetimeIndex",
-        "pandas.core.indexes.timedeltas._new_TimedeltaIndex",
-        "pandas.core.indexes.interval._new_IntervalIndex",
-        "pandas.core.indexes.period._new_PeriodIndex",
-    }
-)
-_BLOCKS: Final = frozenset({"pandas._libs.internals._unpickle_block", "pandas.core.internals.blocks.new_block"})
-_MANAGERS: Final = "BlockManager SingleBlockManager"
 
 
 def _index(instance: Instance) -> str | None:
@@ -59,120 +48,6 @@ def _index(instance: Instance) -> str | None:
     ):
         return "it may only make an index of arrays, frames and constants"
     return None
-
-
-def _block(instance: Instance) -> str | None:
-    args = instance.args
-    is_placed = len(args) == 3 and (is_plain(args[1]) or is_made_by(args[1], _PLACES) or _is_values(args[1]))
-    if is_placed and instance.kwargs is None and _is_values(args[0]) and type(args[2]) is int:
-        return None
-    return "it may only make a block of an array"
-
-
-_PLACES: Final = frozenset({"builtins.slice", "pandas._libs.internals.BlockPlacement"})
-
-
-def _is_values(value: Value) -> bool:
-    """Tell whether a value is an array of numpy's or of pandas'."""
-    return isinstance(value, Array) or (
-        isinstance(value, Instance) and value.path.partition(".")[0] in ("numpy", "pandas")
-    )
-
-
-def _place(instance: Instance) -> str | None:
-    args = instance.args
-    if len(args) == 1 and (type(args[0]) is int or is_made_by(args[0], _PLACES) or _is_values(args[0])):
-        return None
-    return "it may only be given a slice or numbers"
-
-
-def _manager(instance: Instance) -> str | None:
-    """Blocks and axes; without them it is made first, and given its state after."""
-    args = instance.args
-    if not args and instance.kwargs is None:
-        return None
-    if len(args) not in (2, 3) or instance.kwargs is not None or not all(is_plain(value) for value in args[2:]):
-        return "it may only be given blocks and indexes"
-    blocks = args[0] if isinstance(args[0], (list, tuple)) else (args[0],)
-    axes = args[1] if isinstance(args[1], (list, tuple)) else (args[1],)
-    if all(is_made_by(block, _BLOCKS) for block in blocks) and all(is_made_by(axis, _MAKERS) for axis in axes):
-        return None
-    return "it may only be given blocks and indexes"
-
-
-# Arrow
-
-
-def _arrow_buffer(instance: Instance) -> str | None:
-    args = instance.args
-    if (
-        len(args) == 1
-        and instance.kwargs is None
-        and (isinstance(args[0], Bytes) or is_coded(args[0]) or is_made_by(args[0], _BYTES))
-    ):
-        return None
-    return "it may only hold the bytes it is given"
-
-
-_BYTES: Final = frozenset({"builtins.bytearray"})
-
-
-_TYPES: Final = words(
-    "timestamp duration time32 time64 decimal32 decimal64 decimal128 decimal256 binary dictionary list_ large_list "
-    "list_view large_list_view struct map_ field run_end_encoded"
-)
-_TYPE_MAKERS: Final = frozenset(f"pyarrow.lib.{name}" for name in (*_TYPES, "type_for_alias"))
-_BUFFER: Final = frozenset({"pyarrow.lib.py_buffer"})
-_DEEPEST: Final = 8
-_ALIAS: Final = re.compile(r"[a-z][a-z0-9_]*(?:\[[a-z]+\])?")
-
-
-def _alias(instance: Instance) -> str | None:
-    args = instance.args
-    if len(args) == 1 and is_text(args[0]) and _ALIAS.fullmatch(str(args[0])) and instance.kwargs is None:
-        return None
-    return "it may only be given the name of a type"
-
-
-def _arrow_type(instance: Instance) -> str | None:
-    if instance.kwargs is None and all(_is_type_part(value, 0) for value in instance.args):
-        return None
-    return "it may only be given constants and other types of pyarrow"
-
-
-def _is_type_part(value: Value, depth: int) -> bool:
-    if is_plain(value) or is_coded(value) or is_made_by(value, _TYPE_MAKERS):
-        return True
-    if depth == 2:
-        return False
-    if isinstance(value, Mapping):
-        return all(_is_type_part(part, depth + 1) for pair in value.pairs for part in pair)
-    return isinstance(value, (list, tuple)) and all(_is_type_part(part, depth + 1) for part in value)
-
-
-def _arrow_array(instance: Instance) -> str | None:
-    args = instance.args
-    if len(args) == 1 and instance.kwargs is None and _is_arrow_data(args[0], 0):
-        return None
-    return "it may only be given the type, the sizes and the buffers of an array"
-
-
-def _is_arrow_data(value: Value, depth: int) -> bool:
-    """``(type, length, nulls, offset, buffers, children, dictionary)``, children and dictionary being the same."""
-    if not isinstance(value, tuple) or len(value) != 7 or depth == _DEEPEST:
-        return False
-    kind, length, nulls, offset, buffers, children, dictionary = value
-    return (
-        is_made_by(kind, _TYPE_MAKERS)
-        and all(type(size) is int for size in (length, nulls, offset))
-        and length >= 0
-        and offset >= 0
-        and isinstance(buffers, (list, tuple))
-        and all(buffer is None or is_made_by(buffer, _BUFFER) for buffer in buffers)
-        and isinstance(children, (list, tuple))
-        and all(_is_arrow_data(child, depth + 1) for child in children)
-        and (dictionary is None or _is_arrow_data(dictionary, depth + 1))
-    )
 
 
 # Time zones
@@ -206,15 +81,13 @@ def _zone_data(instance: Instance) -> str | None:
 _DTYPES: Final = "CategoricalDtype DatetimeTZDtype IntervalDtype PeriodDtype"
 
 FRAMES: Final[Table] = (
-    makers("pandas.core.indexes.base", "_new_Index", _index)
+    BLOCKS
+    | ARROW
+    | makers("pandas.core.indexes.base", "_new_Index", _index)
     | makers("pandas.core.indexes.datetimes", "_new_DatetimeIndex", _index)
     | makers("pandas.core.indexes.timedeltas", "_new_TimedeltaIndex", _index)
     | makers("pandas.core.indexes.interval", "_new_IntervalIndex", _index)
     | makers("pandas.core.indexes.period", "_new_PeriodIndex", _index)
-    | grants("pandas.core.internals.managers", _MANAGERS, Use.CALLED, _manager)
-    | makers("pandas._libs.internals", "_unpickle_block", _block)
-    | makers("pandas.core.internals.blocks", "new_block", _block)
-    | grants("pandas._libs.internals", "BlockPlacement", Use.CALLED, _place)
     | makers("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked", cython)
     | makers("pandas._libs.tslibs.timestamps", "_unpickle_timestamp", known)
     | makers("pandas._libs.tslibs.timedeltas", "_timedelta_unpickle", known)
@@ -225,10 +98,6 @@ FRAMES: Final[Table] = (
     | grants("pandas", f"{_DTYPES} StringDtype BooleanDtype", Use.CALLED, known)
     | grants("pandas.core.arrays.string_", "StringDtype", Use.CALLED, known)
     | grants("pandas.core.arrays.boolean", "BooleanDtype", Use.CALLED, plain)
-    | makers("pyarrow.lib", "_restore_array", _arrow_array)
-    | makers("pyarrow.lib", "py_buffer", _arrow_buffer)
-    | makers("pyarrow.lib", "type_for_alias", _alias)
-    | makers("pyarrow.lib", " ".join(_TYPES), _arrow_type)
     | grants("zoneinfo", "ZoneInfo", Use.NAMED)
     | makers("zoneinfo", "ZoneInfo._unpickle", _zone)
     | grants("pytz", "_UTC _p FixedOffset", Use.CALLED, plain)

@@ -66,9 +66,9 @@ def grants(
     return {(module, name): Grant(use, check, state, built) for name in names.split()}
 
 
-def makers(module: str, names: str, check: Check | None = None) -> Table:
+def makers(module: str, names: str, check: Check | None = None, state: StateCheck | None = None) -> Table:
     """Return the grant of functions that pickles call to make objects, and that no model keeps."""
-    return {(module, name): Grant(Use.CALLED, check, is_value=False) for name in names.split()}
+    return {(module, name): Grant(Use.CALLED, check, state, is_value=False) for name in names.split()}
 
 
 # Values
@@ -164,13 +164,6 @@ def known(instance: Instance) -> str | None:
     if instance.kwargs is None and is_known(instance.args):
         return None
     return "it may only be given numbers, text, arrays and what frames are made of"
-
-
-def no_functions(instance: Instance) -> str | None:
-    """Whatever is no function: a compiled class may call what it is given."""
-    if any(isinstance(value, Global) and value.name[:1].islower() for value in instance.args):
-        return "it may not be given functions"
-    return None
 
 
 def class_first(instance: Instance) -> str | None:

@@ -8,8 +8,9 @@ not constant text. So one reading holds for all of them. (CPython, Lib/pickle.py
 
 from __future__ import annotations
 
+from builder.check.pickle_nesting import DEEPEST, is_too_deep
 from builder.check.pickle_opcodes import HANDLERS
-from builder.check.pickle_reading import PickleReading
+from builder.check.pickle_reading import Fault, PickleReading
 from builder.check.pickle_state import follow
 from builder.check.pickle_values import Buffer
 
@@ -20,4 +21,8 @@ def read_pickle(buffer: Buffer, start: int = 0, *, has_arrays: bool = False, is_
     A lenient reading goes on wherever some loader would, so that it finds what a strict one leaves unread; it can
     show that a stream is hostile, never that it is harmless. Never raises for what the stream holds.
     """
-    return follow(buffer, start, HANDLERS, has_arrays=has_arrays, is_lenient=is_lenient)
+    reading = follow(buffer, start, HANDLERS, has_arrays=has_arrays, is_lenient=is_lenient)
+    if reading.fault is None and not is_lenient and is_too_deep([reading.value, *reading.dropped]):
+        text = f"its objects lie in each other more than {DEEPEST} deep, which can end Python itself"
+        reading.fault = Fault(reading.start, text, is_deep=True)
+    return reading

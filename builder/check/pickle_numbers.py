@@ -5,28 +5,28 @@ from __future__ import annotations
 from typing import Final
 
 from builder.check.pickle_arrays import find_odd_type
-from builder.check.pickle_grants import (
-    Table,
-    Use,
-    cython,
-    data,
-    grants,
-    is_coded,
-    is_of,
-    is_text,
-    makers,
-    pairs,
-    words,
-)
+from builder.check.pickle_contents import content_of, find_odd_array
+from builder.check.pickle_grants import Table, Use, cython, data, grants, is_coded, is_of, is_text, makers, words
+from builder.check.pickle_interpolation import INTERPOLATION
+from builder.check.pickle_sparse import SPARSE
 from builder.check.pickle_spatial import find_odd_tree
 from builder.check.pickle_values import Bytes, Global, Instance, OldText, Value
 
 
 def _array(instance: Instance) -> str | None:
     args = instance.args
-    if len(args) == 3 and is_of(args[0], "numpy", _ARRAY_CLASSES) and isinstance(args[1], tuple):
+    if len(args) == 3 and is_of(args[0], "numpy", _ARRAY_CLASSES) and _is_empty(args[1]) and _is_byte(args[2]):
         return None
-    return "it may only make plain numpy arrays"
+    return "it may only make plain numpy arrays, which are empty until they have their state"
+
+
+def _is_empty(shape: Value) -> bool:
+    """Tell whether a shape is the one numpy writes: of any other, memory is taken at once."""
+    return isinstance(shape, tuple) and len(shape) == 1 and type(shape[0]) is int and shape[0] == 0
+
+
+def _is_byte(value: Value) -> bool:
+    return content_of(value) == b"b" or (is_text(value) and str(value) == "b")
 
 
 _ARRAY_CLASSES: Final = frozenset({"ndarray", "matrix", "memmap", "MaskedArray", "recarray", "chararray"})
@@ -34,9 +34,17 @@ _ARRAY_CLASSES: Final = frozenset({"ndarray", "matrix", "memmap", "MaskedArray",
 
 def _dtype(instance: Instance) -> str | None:
     first = instance.args[0] if instance.args else None
-    if is_text(first) or is_of(first, "numpy", SCALARS):
-        return None
-    return "it may only make a data type from its short name"
+    if not is_text(first) and not is_of(first, "numpy", SCALARS):
+        return "it may only make a data type from its short name"
+    return None
+
+
+def _built_dtype(instance: Instance) -> str | None:
+    """Without a copy, a state would change the data type that everything else in the process uses."""
+    args = instance.args
+    if len(args) != 3 or args[1] not in (False, 0) or args[2] not in (True, 1):
+        return "it would change a data type that is not its own"
+    return find_odd_type(instance)
 
 
 def _scalar(instance: Instance) -> str | None:
@@ -58,9 +66,23 @@ def _buffer(instance: Instance) -> str | None:
 
 def _masked(instance: Instance) -> str | None:
     args = instance.args
-    if len(args) == 4 and is_of(args[0], "numpy", _ARRAY_CLASSES) and is_of(args[1], "numpy", _ARRAY_CLASSES):
+    if (
+        len(args) == 4
+        and is_of(args[0], "numpy", _ARRAY_CLASSES)
+        and is_of(args[1], "numpy", _ARRAY_CLASSES)
+        and _is_empty(args[2])
+        and _is_byte(args[3])
+    ):
         return None
-    return "it may only make masked arrays"
+    return "it may only make masked arrays, which are empty until they have their state"
+
+
+def _masked_state(state: Value) -> str | None:
+    """``(version, shape, dtype, is_fortran, content, mask, fill_value)``."""
+    wrong = find_odd_array(state)
+    if wrong is None and (len(state) != 7 or content_of(state[5]) is None):
+        return "its state is not that of a masked array"
+    return wrong
 
 
 _GENERATORS: Final = frozenset({"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"})
@@ -135,27 +157,27 @@ _NUMPY: Final[Table] = (
     | grants("numpy.polynomial.hermite", "Hermite", Use.MADE)
     | grants("numpy.polynomial.hermite_e", "HermiteE", Use.MADE)
     | grants("numpy.polynomial.laguerre", "Laguerre", Use.MADE)
-    | grants("numpy", "dtype", Use.CALLED, _dtype, built=find_odd_type)
+    | grants("numpy", "dtype", Use.CALLED, _dtype, built=_built_dtype)
     | grants("numpy.dtypes", "StringDType", Use.CALLED, data)
     | grants("numpy.core._multiarray_umath", " ".join(_UFUNCS), Use.NAMED)
-    | makers("numpy.core.multiarray", "_reconstruct", _array)
-    | makers("numpy.core._multiarray_umath", "_reconstruct", _array)
+    | makers("numpy.core.multiarray", "_reconstruct", _array, find_odd_array)
+    | makers("numpy.core._multiarray_umath", "_reconstruct", _array, find_odd_array)
     | makers("numpy.core.multiarray", "scalar", _scalar)
     | makers("numpy.core._multiarray_umath", "scalar", _scalar)
     | makers("numpy.core.numeric", "_frombuffer", _buffer)
     | makers("numpy.core", "_ufunc_reconstruct", _ufunc)
     | grants("numpy.core.fromnumeric", " ".join(_FUNCTIONS), Use.NAMED)
-    | makers("numpy.ma.core", "_mareconstruct", _masked)
+    | makers("numpy.ma.core", "_mareconstruct", _masked, _masked_state)
     | grants("numpy.ma.core", "MaskedArray", Use.NAMED)
     | grants("numpy.ma", "MaskedArray", Use.NAMED)
     | makers(_RANDOM, "__randomstate_ctor __generator_ctor", _random)
     | grants(_RANDOM, "__bit_generator_ctor", Use.CALLED, _random)
-    | makers("numpy.random", "__RandomState_ctor", _random)
+    | grants("numpy.random", "__RandomState_ctor", Use.CALLED, _random)
     | grants("numpy.random._mt19937", "MT19937", Use.NAMED)
     | grants("numpy.random._pcg64", "PCG64 PCG64DXSM", Use.NAMED)
     | grants("numpy.random._philox", "Philox", Use.NAMED)
     | grants("numpy.random._sfc64", "SFC64", Use.NAMED)
-    | grants("numpy.random.bit_generator", "SeedSequence", Use.NAMED)
+    | grants("numpy.random.bit_generator", "SeedSequence", Use.MADE)
     | makers("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence", cython)
 )
 
@@ -165,58 +187,24 @@ _SPLINES: Final = (
 )
 
 
-def _closed(state: Value) -> str | None:
-    """What holds a ``_qhull`` closes it when it goes, whatever that is."""
-    found = pairs(state)
-    if found is None or any(value is not None for value in found.get("_qhull", [])):
-        return "its state holds more than the finished triangulation"
-    return None
-
-
-_MOVED: Final[Table] = (
-    {
-        key: grant
-        for kind in ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
-        for module in (f"scipy.sparse._{kind}", f"scipy.sparse.{kind}")
-        for key, grant in grants(module, f"{kind}_matrix {kind}_array", Use.MADE).items()
-    }
-    | {
-        key: grant
-        for module in ("scipy.interpolate._interpolate", "scipy.interpolate.interpolate")
-        for key, grant in (
-            grants(module, "interp1d PPoly BPoly NdPPoly", Use.MADE)
-            | grants(module, " ".join(f"interp1d.{name}" for name in _SPLINES.split()), Use.NAMED)
-        ).items()
-    }
-    | {
-        key: grant
-        for module in ("scipy.interpolate._fitpack2", "scipy.interpolate.fitpack2")
-        for key, grant in grants(
-            module,
-            "UnivariateSpline InterpolatedUnivariateSpline LSQUnivariateSpline BivariateSpline RectBivariateSpline "
-            "SmoothBivariateSpline LSQBivariateSpline RectSphereBivariateSpline SmoothSphereBivariateSpline",
-            Use.MADE,
-        ).items()
-    }
-    | {
-        # BSpline keeps the function that makes its arrays; where SciPy carries it has moved.
-        key: grant
-        for module in ("scipy._lib.array_api_compat.numpy._aliases", "scipy._external.array_api_compat.numpy._aliases")
-        for key, grant in grants(module, "asarray", Use.NAMED).items()
-    }
-)
+_MOVED: Final[Table] = {
+    key: grant
+    for module in ("scipy.interpolate._interpolate", "scipy.interpolate.interpolate")
+    for key, grant in (
+        grants(module, "interp1d", Use.MADE)
+        | grants(module, " ".join(f"interp1d.{name}" for name in _SPLINES.split()), Use.NAMED)
+    ).items()
+} | {
+    # BSpline keeps the function that makes its arrays; where SciPy carries it has moved.
+    key: grant
+    for module in ("scipy._lib.array_api_compat.numpy._aliases", "scipy._external.array_api_compat.numpy._aliases")
+    for key, grant in grants(module, "asarray", Use.NAMED).items()
+}
 _SCIPY: Final[Table] = (
-    grants("scipy.interpolate._bsplines", "BSpline", Use.MADE)
-    | grants(
-        "scipy.interpolate._cubic", "PchipInterpolator CubicSpline CubicHermiteSpline Akima1DInterpolator", Use.MADE
-    )
-    | grants("scipy.interpolate._rgi", "RegularGridInterpolator", Use.MADE)
+    INTERPOLATION
+    | SPARSE
     | grants("scipy.interpolate._rbfinterp", "RBFInterpolator", Use.MADE)
     | grants("scipy.interpolate._ndgriddata", "NearestNDInterpolator", Use.MADE)
-    | grants("scipy.interpolate._interpnd", "LinearNDInterpolator CloughTocher2DInterpolator", Use.MADE)
-    | grants("scipy.interpolate.interpnd", "LinearNDInterpolator CloughTocher2DInterpolator", Use.MADE)
-    | grants("scipy.spatial._qhull", "Delaunay ConvexHull", Use.MADE, state=_closed)
-    | grants("scipy.spatial.qhull", "Delaunay ConvexHull", Use.MADE, state=_closed)
     | grants("scipy.spatial._ckdtree", "cKDTree", Use.MADE, state=find_odd_tree)
     | grants("scipy.spatial.ckdtree", "cKDTree", Use.MADE, state=find_odd_tree)
     | grants("scipy.spatial._kdtree", "KDTree", Use.MADE, state=find_odd_tree)

@@ -201,14 +201,15 @@ def _mark(m: Machine) -> None:
 
 @_opcode("0")
 def _pop(m: Machine) -> None:
-    for value in [m.stack.pop()] if m.stack else m.pop_mark():
-        m.count(value, -1)
+    if m.stack:
+        m.drop([m.stack.pop()])
+    else:
+        m.drop(m.pop_mark())
 
 
 @_opcode("1")
 def _pop_mark(m: Machine) -> None:
-    for value in m.pop_mark():
-        m.count(value, -1)
+    m.drop(m.pop_mark())
 
 
 @_opcode("2")

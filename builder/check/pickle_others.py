@@ -9,17 +9,7 @@ import re
 from typing import Final
 
 from builder.check.pickle_formulas import is_harmless_formula
-from builder.check.pickle_grants import (
-    Table,
-    Use,
-    class_first,
-    grants,
-    is_known,
-    is_made_by,
-    is_text,
-    makers,
-    pairs,
-)
+from builder.check.pickle_grants import Table, Use, class_first, grants, is_known, is_made_by, is_text, makers, pairs
 from builder.check.pickle_values import Bytes, Instance, Value
 
 # statsmodels evaluates a model's formula again when it is restored

@@ -75,6 +75,8 @@ class Fault:
     text: str
     is_ambiguous: bool = False
     """Frames and opcodes do not fit, and what Python then reads depends on how its file is buffered."""
+    is_deep: bool = False
+    """It was followed to its end, and nothing is wrong but how deep its objects lie in each other."""
 
 
 @dataclass(slots=True)
@@ -88,6 +90,8 @@ class PickleReading:
     """The highest that was met; a nested pickle has its own."""
     events: list[Event] = field(default_factory=list)
     fault: Fault | None = None
+    dropped: list[Value] = field(default_factory=list)
+    """What was made and then taken from the stack, with what lies in it: made it was all the same."""
     arrays: int = 0
     """How many arrays lay beside the opcodes, as joblib writes them."""
     padded: int = 0

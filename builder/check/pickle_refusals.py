@@ -86,6 +86,11 @@ REFUSALS: Final[tuple[Refusal, ...]] = (
         f"save what the model learned without its compiled functions; or, {LOWERED}",
     ),
     Refusal(
+        re.compile(r"pandas\.core\.internals\b|pandas\._libs\.internals\b|pyarrow\b"),
+        "it is a part of a frame that no model of pandas keeps",
+        "if you saved it yourself, save the columns as plain arrays (to_numpy); if not, do not load this file",
+    ),
+    Refusal(
         re.compile(r"logging\b|_?io\b|threading\b|_thread\b|socket\b|tempfile\b|subprocess\b|sqlite3\b"),
         "it stands for something of the machine that trained the model, or that loads it",
         "take it out of the object before saving, and train and save the model again from sources you trust",

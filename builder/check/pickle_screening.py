@@ -102,7 +102,11 @@ def _damaged(stream: Stream, reading: PickleReading, count: int, allowance: Allo
     lenient = read_pickle(stream.buffer, reading.start, is_lenient=True)
     _object(stream, _real(lenient.events, allowance), allowance, screening)
     text = fault.text if count == 1 else f"after the end of the pickle: {fault.text}"
-    screening.damages.append(Damage(text=f"at offset {fault.offset}: {text}", member=stream.member))
+    remedy = _FLATTER if fault.is_deep else ""
+    screening.damages.append(Damage(text=f"at offset {fault.offset}: {text}", member=stream.member, remedy=remedy))
+
+
+_FLATTER = "keep what refers to the next one, and that to the next, in a list or an array, and save the model again"
 
 
 def _reread(stream: Stream, reading: PickleReading, allowance: Allowance, screening: Screening) -> None:

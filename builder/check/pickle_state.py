@@ -10,6 +10,7 @@ from collections.abc import Mapping as Table
 from typing import Final
 
 from builder.check.pickle_arrays import OddArrayError, is_array_wrapper, plan_array
+from builder.check.pickle_nesting import is_holder
 from builder.check.pickle_reading import Build, Call, Event, Fault, Fill, Hash, Keep, PickleReading
 from builder.check.pickle_values import (
     Array,
@@ -160,6 +161,12 @@ class Machine:
         items, self.stack = self.stack, self.marks.pop()
         return items
 
+    def drop(self, values: list[Value]) -> None:
+        """Let go of values; what may hold others is remembered."""
+        for value in values:
+            self.count(value, -1)
+        self.reading.dropped.extend(value for value in values if is_holder(value))
+
     def note(self, event: Event) -> None:
         """Remember what loading would do here."""
         self.reading.events.append(event)
@@ -284,11 +291,12 @@ class Machine:
         if plan.has_objects:
             nested = follow(self.buffer, self.position, self.handlers)
             self.reading.events.extend(nested.events)
+            self.reading.dropped.extend(nested.dropped)
             self.reading.protocol = max(self.reading.protocol, nested.protocol)
             self.position = nested.end
             if nested.fault is not None:
                 raise RefusedError(nested.fault.offset, nested.fault.text, is_ambiguous=nested.fault.is_ambiguous)
-            return Array(plan.typestr, plan.shape, None, nested.value)
+            return Array(plan.typestr, plan.shape, None, nested.value, plan.kind)
         if plan.is_padded:
             self.reading.padded += 1
             # 1 to 16 are no opcodes: whoever reads on as plain pickle stops here.
@@ -296,7 +304,7 @@ class Machine:
             if not 1 <= padding <= 16 or self.take(padding) != b"\xff" * padding:
                 raise self.refusal("the padding before an array is not as joblib writes it")
         start = self.skip(plan.size)
-        return Array(plan.typestr, plan.shape, Bytes(self.buffer, start, self.position))
+        return Array(plan.typestr, plan.shape, Bytes(self.buffer, start, self.position), None, plan.kind)
 
 
 Handler = Callable[[Machine], None]

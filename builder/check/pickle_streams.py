@@ -65,6 +65,8 @@ class Damage:
 
     text: str
     member: str | None = None
+    remedy: str = ""
+    """Empty when the remedy of every damaged file helps."""
 
 
 class _Decompressor(Protocol):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from builder.check.pickle_bounds import find_blank, find_pattern
+from builder.check.pickle_compiled import COMPILED
 from builder.check.pickle_frames import FRAMES
 from builder.check.pickle_grants import (
     Table,
@@ -217,6 +218,7 @@ def _rebuilt_from_type(instance: Instance) -> str | None:
 
 
 _TORCH: Final[Table] = (
+    # Subclasses of tensors are given to a function of theirs together with one of these.
     grants("torch._utils", "_rebuild_tensor _rebuild_tensor_v2 _rebuild_tensor_v3 _rebuild_qtensor", Use.CALLED)
     | grants("torch._utils", "_rebuild_parameter _rebuild_parameter_with_state", Use.CALLED)
     | grants(
@@ -256,7 +258,7 @@ _SKLEARN: Final[Table] = (
 )
 """Functions outside of the modules whose functions may all be named, and a class that is called like a function."""
 
-TABLE: Final[Table] = _STANDARD | NUMBERS | FRAMES | OTHERS | _TORCH | _SKLEARN
+TABLE: Final[Table] = _STANDARD | NUMBERS | FRAMES | COMPILED | OTHERS | _TORCH | _SKLEARN
 """By module and name; numpy 2's ``numpy._core`` stands under its older name."""
 
 
@@ -278,7 +280,8 @@ FAMILIES: Final[dict[str, Family]] = {
         re.compile(
             r"sklearn\.(?:externals|datasets|experimental|conftest|_build_utils|_distributor_init|inspection\._plot"
             r"|utils\.(?:_testing|_mocking|_joblib|parallel|fixes|estimator_checks|discovery|_show_versions"
-            r"|_repr_html))\b.*"
+            r"|_repr_html|_\w*(?:dict|dataset\w*|vector\w*|heap|bitset))|tree\._(?:criterion|splitter|partitioner|utils)"
+            r"|neighbors\._(?:quad_tree|partition_nodes))\b.*"
             r"|sklearn.*\.(?:tests|conftest)\b.*"
         ),
         re.compile(
@@ -292,7 +295,10 @@ FAMILIES: Final[dict[str, Family]] = {
     "pandas": Family(
         ("pandas",),
         re.compile(r"pandas(?:\.(?:core|_libs|arrays|api|tseries)(?:\.\w+)*)?"),
-        re.compile(r"pandas\.core\.(?:computation|_numba|config_init|window)\b.*"),
+        re.compile(
+            r"pandas\.(?:core\.(?:computation|_numba|config_init|window)"
+            r"|_libs\.(?:hashtable|index|join|algos|groupby|parsers|reshape|window|writers|json|ops))\b.*"
+        ),
     ),
     "torch": Family(
         ("torch",), re.compile(r"torch\.nn\.modules\.\w+|torch\.ao\.nn\.(?:quantized|intrinsic)(?:\.\w+)*")

@@ -136,6 +136,8 @@ class Array:
     shape: tuple[int, ...]
     content: Bytes | None
     items: Value = None
+    kind: Value = None
+    """Its data type, as it was pickled."""
 
 
 def walk(value: Value) -> Iterator[Value]:
@@ -151,10 +153,11 @@ def walk(value: Value) -> Iterator[Value]:
             continue
         seen.add(id(current))
         yield current
-        waiting.extend(reversed(_parts(current)))
+        waiting.extend(reversed(parts_of(current)))
 
 
-def _parts(value: Value) -> list[Value]:
+def parts_of(value: Value) -> list[Value]:
+    """Return what lies in a value that holds others."""
     if isinstance(value, (list, tuple)):
         return list(value)
     if isinstance(value, Mapping):

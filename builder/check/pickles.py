@@ -136,7 +136,7 @@ def _findings(path: str, screening: Screening) -> Iterator[Finding]:
             rule=MALFORMED,
             place=Place(path=path, detail=damage.member),
             message=f"the pickle cannot be followed: {damage.text}",
-            remedy=MALFORMED.remedy,
+            remedy=damage.remedy or MALFORMED.remedy,
         )
     for member, objections in unknown.items():
         roots = dict.fromkeys(map(_root, objections))

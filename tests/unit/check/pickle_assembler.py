@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,12 +93,40 @@ def pickled(value: Any) -> bytes:
 
 def array(*numbers: float, kind: str = "f8") -> Made:
     """Describe an array as numpy pickles it in protocol 5."""
-    layout = {"f8": "d", "i8": "q"}[kind]
+    layout = _CODES[kind]
     return frombuffer(struct.pack(f"<{len(numbers)}{layout}", *numbers), kind, (len(numbers),))
 
 
 def frombuffer(content: bytes, kind: str, shape: tuple[int, ...]) -> Made:
     """Describe an array by its bytes."""
-    state = (3, "|" if kind.startswith("S") else "<", None, None, None, *((1, 1) if kind == "S1" else (-1, -1)), 0)
-    dtype = name("numpy.dtype")(kind, False, True).build(state)
-    return name("numpy._core.numeric._frombuffer")(content, dtype, shape, "C")
+    return name("numpy._core.numeric._frombuffer")(content, plain_type(kind), shape, "C")
+
+
+def plain_type(kind: str, order: str = "<") -> Made:
+    """Describe a data type."""
+    state = (3, "|" if kind.startswith("S") else order, None, None, None, *((1, 1) if kind == "S1" else (-1, -1)), 0)
+    return name("numpy.dtype")(kind, False, True).build(state)
+
+
+_CODES = {"f8": "d", "i8": "q", "i4": "i", "u4": "I", "u1": "B"}
+
+
+def records(fields: dict[str, str], rows: Sequence[tuple[float, ...]], order: str = "<") -> Made:
+    """Describe an array of records as numpy pickles it in protocol 5, one field behind the other."""
+    layout = struct.Struct(order + "".join(_CODES[kind] for kind in fields.values()))
+    offset, described = 0, {}
+    for field, kind in fields.items():
+        described[field] = (plain_type(kind, order), offset)
+        offset += int(kind[1:])
+    state = (3, "|", None, tuple(fields), described, offset, 1, 16)
+    dtype = name("numpy.dtype")(f"V{offset}", False, True).build(state)
+    content = b"".join(layout.pack(*row) for row in rows)
+    return name("numpy._core.numeric._frombuffer")(content, dtype, (len(rows),), "C")
+
+
+def reconstructed(content: bytes | list[Any], kind: str, shape: tuple[int, ...]) -> Made:
+    """Describe an array as numpy pickles it in protocols below 5, and arrays of objects in all."""
+    order, flags = ("|", 63) if kind == "O8" else ("<", 0)
+    dtype = name("numpy.dtype")(kind, False, True).build((3, order, None, None, None, -1, -1, flags))
+    made = name("numpy._core.multiarray._reconstruct")(name("numpy.ndarray"), (0,), b"b")
+    return made.build((1, shape, dtype, False, content))

@@ -29,6 +29,9 @@ def objections(value: Any) -> list[str]:
     return damages + [o.subject for _, o in screening.objections if o.judgement is not Judgement.ALLOWED]
 
 
+DISTANCE = (2.0, array(0.0), frombuffer(bytes(8), "f8", (1, 1)))
+
+
 def partial(function: Any, *args: Any, **keywords: Any) -> Made:
     return PARTIAL(function).build((function, args, keywords, None))
 
@@ -115,8 +118,7 @@ def test_keywords_that_are_filled_in_later_are_looked_at_too() -> None:
         .build({"f": GETATTR(name("scipy.stats._kde.gaussian_kde").new(), "scotts_factor")}),
         name("argparse.Namespace").new().build({"lr": 0.1}),
         name("joblib.memory.Memory").new().build({"location": None, "store_backend": None, "depth": 3}),
-        name("scipy.spatial._qhull.Delaunay").new().build({"_qhull": None, "simplices": array(0)}),
-        REBUILD(name("sklearn.metrics._dist_metrics.EuclideanDistance64")).build((2.0, array(0))),
+        REBUILD(name("sklearn.metrics._dist_metrics.EuclideanDistance64")).build(DISTANCE),
         name("hdbscan.dist_metrics.newObj")(name("hdbscan.dist_metrics.EuclideanDistance")).build((2.0, array(0))),
         name("numpy.poly1d").new().build({"_coeffs": array(1)}),
         name("scipy._external.array_api_compat.numpy._aliases.asarray"),
@@ -301,7 +303,8 @@ def test_what_would_run_a_class_s_code_unseen_is_refused(value: Any) -> None:
 
 def test_slots_of_interpolators_are_set() -> None:
     spline = name("scipy.interpolate._cubic.CubicSpline").new()
-    assert objections(spline.build((None, {"axis": 0, "extrapolate": True}))) == []
+    pieces = {"_x": array(0, 1), "_c": frombuffer(bytes(32), "f8", (4, 1))}
+    assert objections(spline.build((None, {**pieces, "axis": 0, "extrapolate": True}))) == []
     assert objections(spline.build((None, {"__class__": WRAPPER})))
 
 

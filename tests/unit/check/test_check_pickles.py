@@ -220,9 +220,40 @@ def test_persistent_objects_are_only_for_torch() -> None:
     assert not is_refused(look(zipped({"a/data.pkl": program(key)}), "model.pt"))
 
 
-def test_deep_nesting_costs_nothing() -> None:
-    assert not is_refused(look(b"\x80\x04)" + b"\x85" * 200_000 + b"."))
-    assert not is_refused(look(b"\x80\x04" + b"]q\x00" + b"]a" * 50_000 + b"h\x00a."))
+DEEP = {
+    "tuples": b")" + b"\x85" * 200_000,
+    "a tuple that is hashed": b"})" + b"\x85" * 500_000 + b"Ns",
+    "a tuple that is hashed in what is dropped": b"})" + b"\x85" * 500_000 + b"Ns0N",
+    "lists": b"]" * 50_000 + b"a" * 49_999,
+    "lists in a circle": b"]q\x00" + b"]" * 50_000 + b"h\x00" + b"a" * 50_001,
+    "sets": b"(" * 5_000 + b"N" + b"\x91" * 5_000,
+    "dicts": b"}" + b"N}" * 5_000 + b"s" * 5_000,
+    "one under a mark that is dropped": b"(" + b")" + b"\x85" * 5_000 + b"1N",
+    "objects": stack_global("types", "SimpleNamespace")
+    + b"q\x000"
+    + (b"h\x00)R}" + text("a")) * 2_000
+    + b"N"
+    + b"sb" * 2_000,
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_what_lies_too_deep_in_each_other_is_refused(name: str) -> None:
+    screening = look(program(DEEP[name]))
+    (damage,) = screening.damages
+    assert "more than 2000 deep" in damage.text
+    assert "in a list or an array" in damage.remedy
+    assert {objection.reason for _, objection in screening.objections} <= {"it makes something very large a key"}
+
+
+def test_what_lies_as_deep_as_a_pickler_writes_passes() -> None:
+    assert not is_refused(look(program(b")" + b"\x85" * 1_900)))
+    shared = b")" + b"".join(b"q\x00h\x00\x86" for _ in range(1_000))
+    assert not is_refused(look(program(shared)))  # 2 to the 1000th ways down
+    linked: list[object] = []
+    for _ in range(300):
+        linked = [linked, {"next": linked}]
+    assert not is_refused(look(pickle.dumps(linked)))
 
 
 def test_a_text_file_that_happens_to_begin_like_an_opcode_passes() -> None:
@@ -288,7 +319,7 @@ SKLEARN = {
     "sklearn/metrics/__init__.py": "",
     "sklearn/metrics/_scores.py": "def accuracy_score(a, b): ...\n",
     "sklearn/tree/__init__.py": "",
-    "sklearn/tree/_tree.cpython-311-x86_64-linux-gnu.so": "Tree\0__pyx_unpickle_Tree\0system\0",
+    "sklearn/tree/_tree.cpython-311-x86_64-linux-gnu.so": "Tree\0__pyx_unpickle_Tree\0system\0Splitter\0",
     "sklearn/_loss/__init__.py": "",
     "sklearn/_loss/_loss.cpython-311-x86_64-linux-gnu.so": "CyHalfBinomialLoss\0",
     "sklearn/externals/__init__.py": "class Anything: ...\n",
@@ -300,7 +331,10 @@ SKLEARN = {
     [
         (stack_global("sklearn.base", "BaseEstimator") + b")\x81}b", set()),
         (stack_global("sklearn.base", "BaseEstimator") + b")R", {"KILN301"}),
-        (call("sklearn.tree._tree", "Tree", "x"), set()),
+        (stack_global("sklearn.tree._tree", "Tree"), set()),
+        (call("sklearn.tree._tree", "Tree", "x"), {"KILN301"}),
+        (stack_global("sklearn.tree._tree", "Splitter") + b")\x81", {"KILN301"}),
+        (stack_global("sklearn.tree._tree", "__pyx_unpickle_Tree"), {"KILN301"}),
         (call("sklearn.tree._tree", "system", "x"), {"KILN301"}),
         (call("_loss", "CyHalfBinomialLoss"), set()),
         (stack_global("sklearn.metrics._scores", "accuracy_score"), set()),

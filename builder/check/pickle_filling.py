@@ -1,0 +1,67 @@
+"""What runs when something is put into an object: setters of attributes, methods of containers, hashes of keys."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Final
+
+from builder.check.pickle_grants import is_text
+from builder.check.pickle_reading import Build
+from builder.check.pickle_values import Instance, Mapping, Value, walk
+
+_MAPPINGS: Final = frozenset({"collections.OrderedDict", "collections.defaultdict", "collections.Counter"})
+_SLOTTED: Final = "scipy.interpolate."
+_SLOTS: Final = frozenset(
+    {"_y_axis", "_y_extra_shape", "dtype", "_c", "_x", "c", "x", "extrapolate", "axis", "_asarray"}
+)
+"""What SciPy's interpolators keep in slots of their own, whose setters only reckon."""
+_CHANGING: Final = frozenset({"__class__", "__dict__"})
+METHODS: Final = {
+    "APPEND": frozenset({"append"}),
+    "APPENDS": frozenset({"append", "extend"}),
+    "ADDITEMS": frozenset({"add"}),
+    "SETITEM": frozenset({"__setitem__"}),
+    "SETITEMS": frozenset({"__setitem__"}),
+}
+"""The methods of an object that opcodes call to fill it."""
+_SETS: Final = frozenset({"builtins.set", "builtins.frozenset"})
+_DICTS: Final = frozenset({"builtins.dict", "collections.OrderedDict", "collections.Counter"})
+_MOST: Final = 1000
+
+
+def find_odd_attribute(event: Build) -> str | None:
+    """Say what is wrong with the attributes that a state sets, or None.
+
+    A state that is ``(dict, slots)`` sets the slots as attributes, by which the setters of properties run.
+
+    Either half may be anything that has items, so an object in its place would hide them.
+    """
+    state = event.state
+    parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
+    if any(isinstance(part, Instance) and part.path in _MAPPINGS for part in parts):
+        return "its state is an object that could hide what it sets"
+    slots = parts[1] if len(parts) == 2 else None
+    if isinstance(slots, Mapping):
+        known = _SLOTS if isinstance(event.target, Instance) and event.target.path.startswith(_SLOTTED) else ()
+        for key, _ in slots.pairs:
+            if not isinstance(key, str) or key not in known:
+                shown = key if isinstance(key, str) else "an attribute"
+                return f"its state sets {shown} by calling what the class says"
+    if isinstance(state, Mapping) and any(str(key) in _CHANGING for key, _ in state.pairs if is_text(key)):
+        return "its state sets what it is an object of"
+    return None
+
+
+def keys_of(instance: Instance) -> list[Value]:
+    """Return what a call makes keys or members of: the items of a set, the first halves of the pairs of a dict."""
+    called = str(instance.callee)
+    items = [item for arg in instance.args if isinstance(arg, (list, tuple)) for item in arg]
+    if called in _SETS or called == "collections.Counter":
+        return items
+    return [item[0] for item in items if isinstance(item, (list, tuple)) and item] if called in _DICTS else []
+
+
+def hashed(key: Value) -> list[Instance] | None:
+    """Return the objects that are hashed when this becomes a key, itself and those in it; None when it is too large."""
+    parts = list(islice(walk(key), _MOST + 1))
+    return None if len(parts) > _MOST else [part for part in parts if isinstance(part, Instance)]
