@@ -182,7 +182,7 @@ def _missing(path: str, artifact: Artifact, locked: dict[str, str], definitions:
             if need == "__main__" or need in sys.stdlib_module_names or _is_there(need, locked, definitions):
                 continue
             distribution = known_distribution(need)
-            if distribution is None and not definitions.indexes:
+            if distribution is None and not definitions.has_wheels:
                 continue  # what is locked may bring it, and no wheel is at hand that tells
             wanted = distribution or f"the module {need}"
             remedy = f"add {distribution or f'what brings {need}'} to the requirements"
@@ -199,7 +199,7 @@ def _missing(path: str, artifact: Artifact, locked: dict[str, str], definitions:
 
 
 def _is_there(root: str, locked: dict[str, str], definitions: Definitions) -> bool:
-    if definitions.indexes:
+    if definitions.has_wheels:
         return definitions.exists(root) or any(name.partition(".")[0] == root for name in definitions.sources)
     names = {normalised(root), known_distribution(root), *other_distributions(root)}
     return not names.isdisjoint(locked) or any(name.partition(".")[0] == root for name in definitions.sources)

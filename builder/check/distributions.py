@@ -249,7 +249,7 @@ _OF_THE_SAME_NAME: frozenset[str] = frozenset(
         "autogluon",
     }
     | {"babel", "backoff", "bitsandbytes", "blosc", "boruta", "boto3", "botocore", "bottleneck", "cachetools"}
-    | {"captum", "catboost", "category_encoders", "cattrs", "causalml", "celery", "certifi", "cffi", "chardet"}
+    | {"captum", "catboost", "category_encoders", "cattrs", "causalml", "celery", "certifi", "cffi", "chardet", "cog"}
     | {"click", "cloudpickle", "confluent_kafka", "cryptography", "cvxpy", "Cython", "daal4py", "dask"}
     | {"datasets", "dateparser", "deap", "dgl", "diffusers", "dill", "distributed", "django", "dtreeviz"}
     | {"duckdb", "econml", "einops", "elasticsearch", "eli5", "emoji", "evaluate", "fancyimpute", "fastapi"}

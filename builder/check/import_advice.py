@@ -10,6 +10,7 @@ from pathlib import Path
 from builder.check import stdlib
 from builder.check.distributions import (
     bound_of,
+    known_distribution,
     likely_distribution,
     normalised,
     other_distributions,
@@ -17,6 +18,7 @@ from builder.check.distributions import (
     system_of,
 )
 from builder.check.moved_names import moved_to
+from builder.check.places import BUNDLE_FILE
 from builder.check.resolution import Resolution
 from builder.check.subject import Subject
 
@@ -214,7 +216,10 @@ def _find_in_tree(subject: Subject, module: str, failed: str) -> str | None:
         if number > _MOST_FOLDERS:
             break
     found = _at(root.parent, relative)
-    return f"../{found}" if found else None
+    # Folders of bundles are often called after libraries, this one's own too.
+    if found is None or known_distribution(failed) is not None or (root.parent / found / BUNDLE_FILE).exists():
+        return None
+    return None if (root.parent / found).samefile(root) else f"../{found}"
 
 
 def _at(root: Path, relative: str) -> str | None:

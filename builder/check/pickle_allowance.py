@@ -263,7 +263,7 @@ class Allowance:
         return Verdict(judgement=Judgement.ALLOWED, grant=grant)
 
     def _missing(self, module: str, root: str) -> str | None:
-        if root in _STANDARD or not self._definitions.indexes:
+        if root in _STANDARD or not self._definitions.has_wheels:
             return None
         if not self._definitions.distributions(root):
             return f"{NOT_LOCKED} {root}"
@@ -275,7 +275,7 @@ class Allowance:
         return None
 
     def _of_family(self, module: str, name: str, root: str) -> Verdict:
-        if not self._definitions.indexes:
+        if not self._definitions.has_wheels:
             if _CAPITALISED.fullmatch(name):
                 return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.MADE))
             if FAMILIES[root].functions.fullmatch(module) and name.isidentifier():
@@ -299,7 +299,7 @@ class Allowance:
         refusal = find_refusal(f"{module}.{name}")
         if refusal is not None:
             return Verdict(judgement=Judgement.REFUSED, reason=refusal.reason, remedy=refusal.remedy)
-        if not self._definitions.indexes:
+        if not self._definitions.has_wheels:
             # No function of theirs may be called; of a class, the wheel tells whether it may.
             use = Use.CALLED if _CAPITALISED.fullmatch(name) else Use.MADE
             return Verdict(judgement=Judgement.UNKNOWN, grant=Grant(use), reason="its wheel is not at hand")

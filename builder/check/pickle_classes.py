@@ -56,6 +56,8 @@ class Definitions:
     """Modules of the author by dotted name."""
     locked: frozenset[str] | None = None
     """Names of the locked distributions, where there is a lock."""
+    is_bare: bool = False
+    """True when the lock names no distribution at all, so that there is no wheel to be at hand."""
     has_read_author: bool = False
     """True once an answer depended on what is in the author's modules, not only on their names."""
     _trees: dict[tuple[str, str], ast.Module | None] = field(default_factory=dict)
@@ -72,7 +74,13 @@ class Definitions:
             wheels=dict(subject.wheels),
             sources=author_modules(subject),
             locked=locked,
+            is_bare=locked is not None and not locked,
         )
+
+    @property
+    def has_wheels(self) -> bool:
+        """True when what the locked wheels bring is known."""
+        return bool(self.indexes) or self.is_bare
 
     def distributions(self, root: str) -> list[str]:
         """Return the distributions that bring modules under a top-level name."""

@@ -39,5 +39,5 @@ class Subject:
 
     @property
     def has_wheels(self) -> bool:
-        """True when every locked wheel is at hand."""
-        return self.lock is not None and bool(self.wheels)
+        """True when every locked wheel is at hand, be there none."""
+        return self.lock is not None and len(self.wheels) == len(self.lock.on(self.platform).wheels)

@@ -8,7 +8,7 @@ import click
 
 from builder import pipeline
 from builder.cli.options import bundle_argument, json_option, platform_option, print_json
-from builder.errors import CheckFailedError, HostError
+from builder.errors import CheckFailedError, HostError, UsageError
 from builder.host.terminal import Terminal
 from builder.oci.canonical import readable_json
 from builder.oci.platform import Platform
@@ -30,6 +30,8 @@ def check(
     is left out where they are missing, and said so. docs/reference/rules.md describes every rule; the section
     ``check`` of bundle.yaml sets levels.
     """
+    if as_json and sarif == "-":
+        raise UsageError.of("two documents cannot both go to stdout", at="--json --sarif -", want="--sarif FILE")
     terminal = Terminal()
     report = pipeline.check(pipeline.open_workshop(terminal), bundle, platforms=platforms, fetch=fetch)
     to_stdout = as_json or sarif == "-"

@@ -8,6 +8,7 @@ import click
 
 from builder import pipeline
 from builder.cli.options import bundle_argument, json_option, print_json
+from builder.errors import PublishRefusedError
 from builder.host.terminal import Terminal
 
 
@@ -20,13 +21,14 @@ from builder.host.terminal import Terminal
 @json_option
 def checklist(
     *, bundle: Path, registry: str | None, insecure: bool, ca: Path | None, strict: bool, as_json: bool
-) -> None:
+) -> int:
     """Show what a release of the bundle needs: each point automated, manual or missing, with the evidence."""
     workshop = pipeline.open_workshop(Terminal(quiet=True))
     made = pipeline.checklist(workshop, bundle, registry=registry, insecure=insecure, ca=ca)
     if as_json:
         print_json(made.to_dict())
-    else:
-        click.echo(pipeline.checklist_table(workshop, made))
+        return PublishRefusedError.exit_code if strict and made.missing else 0
+    click.echo(pipeline.checklist_table(workshop, made))
     if strict:
         pipeline.require_complete(made)
+    return 0

@@ -122,9 +122,12 @@ def explain_refusal(text: str, target: Target) -> KilnError:
     shown = _HINT.split(shown, maxsplit=1)[0].rstrip()
     flat = " ".join(shown.split())
     edges, direct = _graph(flat)
-    if refused := _nearest_reason(flat):
+    contested = _contested(edges, direct)
+    refused = _nearest_reason(flat)
+    name = canonicalize_name(refused[1]["name"]) if refused else ""
+    # Versions that can be had are out for what they depend on: that the others cannot be had is not why.
+    if refused and not any(parent == name and child in contested for parent, child, _ in edges):
         reason, match = refused
-        name = canonicalize_name(match["name"])
         demanded = direct.get(name) or next((spec for _, child, spec in edges if child == name), "")
         spec = match["spec"].strip(".,")
         if demanded and not spec.startswith("=="):
@@ -191,14 +194,23 @@ def explain_trouble(text: str) -> KilnError | None:
     return None
 
 
-def _conflict(shown: str, flat: str, edges: list[_Edge], direct: dict[str, str], target: Target) -> ResolutionError:
-    asked: dict[str, dict[str, str]] = {}
+_Demands = dict[str, dict[str, str]]
+"""By package, and by who wants one of it: the versions."""
+
+
+def _contested(edges: list[_Edge], direct: dict[str, str]) -> _Demands:
+    """Return the packages of which not all want the same versions."""
+    asked: _Demands = {}
     for parent, child, spec in edges:
         asked.setdefault(child, {})[parent] = spec
     for child, spec in direct.items():
         if spec:
             asked.setdefault(child, {})[AUTHOR] = spec
-    contested = {child: who for child, who in asked.items() if len(set(who.values())) > 1}
+    return {child: who for child, who in asked.items() if len(set(who.values())) > 1}
+
+
+def _conflict(shown: str, flat: str, edges: list[_Edge], direct: dict[str, str], target: Target) -> ResolutionError:
+    contested = _contested(edges, direct)
     if not contested:
         return ResolutionError.of(
             f"no set of versions satisfies the requirements for {target}",

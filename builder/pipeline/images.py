@@ -10,7 +10,7 @@ from pathlib import Path
 from builder.compare.opened import OpenedImage, open_parts
 from builder.engine.docker import DockerEngine
 from builder.engine.saved import Slice, saved_image
-from builder.errors import EngineUnavailableError, StoreError, UsageError
+from builder.errors import EngineUnavailableError, NotBuiltError, StoreError, UsageError
 from builder.oci.digest import Digest
 from builder.oci.manifest import ImageIndex, ImageManifest
 from builder.oci.platform import Platform
@@ -81,8 +81,8 @@ def require_names(names: Sequence[str]) -> None:
             _engine_for(name).close()
 
 
-def _nothing_built(layout: Path) -> StoreError:
-    return StoreError.of("no built image here", at=str(layout), hint="run `kiln build` first")
+def _nothing_built(layout: Path) -> NotBuiltError:
+    return NotBuiltError.of("no built image here", at=str(layout), hint="run `kiln build` first")
 
 
 def _engine_for(name: str) -> DockerEngine:

@@ -47,7 +47,7 @@ def make_subject(
         entries.append(wheel)
     entries += [make_wheel(name, version) for name, version in (locked or {}).items()]
     lock = None
-    if entries:
+    if entries or locked is not None:
         platform = LockedPlatform(
             platform=AMD64, wheels=tuple(sorted(entries)), server_wheels=(), installer=make_wheel("pip", "26.3")
         )

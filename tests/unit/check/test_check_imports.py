@@ -342,6 +342,19 @@ def test_a_module_in_a_folder_that_is_not_on_the_path_is_told_so(tmp_path: Path)
     assert "import it as src.features" in finding.remedy
 
 
+@pytest.mark.parametrize("module", ["bundle", "pandas", "cog"])
+def test_a_folder_of_the_name_of_a_module_is_not_the_module(tmp_path: Path, module: str) -> None:
+    for name in ("pandas", "cog"):  # one known by its name, and one that is a bundle
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "score.py").write_text("")
+    (tmp_path / "cog" / "bundle.yaml").write_text("")
+    assert only(found(tmp_path, f"import {module}\n")).rule.id == "KILN101"
+
+
+def test_a_lock_without_any_package_brings_none(tmp_path: Path) -> None:
+    assert ids(found(tmp_path, "import joblib, json\n", wheels={})) == [("KILN101", "error")]
+
+
 def test_a_module_beside_the_bundle_is_told_to_be_outside(tmp_path: Path) -> None:
     (tmp_path / "common.py").write_text("")
     finding = only(found(tmp_path, "import common\n"))

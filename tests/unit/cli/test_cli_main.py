@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -172,3 +173,19 @@ start()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_one_document_goes_to_stdout(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "m.bin").write_bytes(b"weights")
+    (bundle / "score.py").write_text("def load(folder): pass\ndef predict(model, records): return records\n")
+    (bundle / "bundle.yaml").write_text(
+        "name: demo\nversion: 1.0.0\nmodel: {path: m.bin}\nscoring: {script: score.py}\n"
+        "environment: {python: '3.11', requirements: [numpy]}\n"
+    )
+    code, out, _ = ended(capsys, "checklist", str(bundle), "--strict", "--json")
+    assert code == 15
+    assert "missing" in {point["state"] for point in json.loads(out)["points"]}
+    code, out, _ = ended(capsys, "check", str(bundle), "--sarif", "-", "--json")
+    assert (code, json.loads(out)["error"]) == (2, "UsageError")

@@ -30,6 +30,12 @@ error: No solution found when resolving dependencies
 can conclude that your requirements and pandas>=3.1.1 are incompatible.
          And because you require pandas==3.1.1, we can conclude that your requirements are unsatisfiable.
 """
+CANDIDATE_WITHOUT_WHEELS = """\
+error: No solution found when resolving dependencies
+  cause: Because scipy>=1.18.0rc1 has no usable wheels and scipy>=1.17.0,<=1.17.1 depends on numpy>=1.26.4, we can \
+conclude that scipy>=1.18.0rc1 depends on numpy>=1.26.4.
+         And because you require numpy<1.26 and scipy>=1.17, we can conclude that your requirements are unsatisfiable.
+"""
 NO_SUCH_VERSION = """\
 error: No solution found when resolving dependencies
   cause: Because there is no version of numpy==9.9.9 and you require numpy==9.9.9, we can conclude \
@@ -41,6 +47,12 @@ def test_range_in_the_message_is_the_authors_not_the_resolvers() -> None:
     error = explain_refusal(MANY_VERSIONS, TARGET)
     assert error.faults[0].fact == "numpy<1.20 can only be had as source, and images are made of wheels"
     assert error.faults[0].at == "required by requirements → numpy"
+
+
+def test_versions_that_nobody_needs_are_not_why_others_do_not_fit() -> None:
+    error = explain_refusal(CANDIDATE_WITHOUT_WHEELS, TARGET)
+    assert error.faults[0].fact == "the requirements contradict each other about numpy"
+    assert "numpy>=1.26.4 by requirements → scipy" in str(error.faults[0].got)
 
 
 def test_conflict_is_found_through_a_marked_dependency() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.errors import EngineUnavailableError, StoreError
+from builder.errors import EngineUnavailableError, NotBuiltError
 from builder.host.clock import Clock
 from builder.host.settings import load_settings
 from builder.host.terminal import Terminal
@@ -53,5 +53,5 @@ def test_both_images_of_a_comparison_are_looked_for_before_one_is_read(
     with pytest.raises(EngineUnavailableError, match="no such bundle or layout nothere"):
         comparison.diff(workshop, Wanted(name="layout"), Wanted(name="nothere"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(StoreError, match="no built image here"):
+    with pytest.raises(NotBuiltError, match="no built image here"):
         comparison.diff(workshop, Wanted(name="oci:layout"), Wanted(name="empty"))

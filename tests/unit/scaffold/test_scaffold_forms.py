@@ -250,6 +250,8 @@ def test_a_cog_predictor_is_called_by_a_script_around_it(tmp_path: Path) -> None
     assert bundle.schemas.request["properties"]["contract"] == {"enum": ["monthly", "one-year"]}
     assert "'scale': 1.5" in made.draft.files["score.py"].decode()
     assert bundle.environment.system_packages == ("libgomp1",)
+    assert "cog" in bundle.environment.requirements
+    assert made.draft.blanks == []
     assert {note.at for note in made.draft.left_behind} == {"build.run", "build.gpu"}
 
 
