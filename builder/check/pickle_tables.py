@@ -116,7 +116,18 @@ def _attribute(instance: Instance) -> str | None:
     return "it may only look a constant name up on a constant class"
 
 
-_BOUND: Final = words("scipy.stats._kde.gaussian_kde.scotts_factor scipy.stats._kde.gaussian_kde.silverman_factor")
+_BOUND: Final = (
+    words("scipy.stats._kde.gaussian_kde.scotts_factor scipy.stats._kde.gaussian_kde.silverman_factor")
+    | {
+        f"lifelines.fitters.nelson_aalen_fitter.NelsonAalenFitter._{function}_f_{kind}"
+        for function in ("variance", "additive")
+        for kind in ("smooth", "discrete")
+    }
+    | {
+        "lifelines.fitters.nelson_aalen_fitter.NelsonAalenFitter.plot",
+        "lifelines.fitters.breslow_fleming_harrington_fitter.BreslowFlemingHarringtonFitter.plot",
+    }
+)
 """Methods of an object that it keeps itself."""
 _METHODS: Final = words(
     "capitalize casefold expandtabs isalnum isalpha isdecimal isdigit islower isnumeric isspace isupper lower lstrip "
