@@ -12,13 +12,14 @@ from enum import Enum
 from builder.check.pickle_arrays import is_array_reader
 from builder.check.pickle_bases import trace_ancestry
 from builder.check.pickle_classes import Definition, Definitions, Kind
-from builder.check.pickle_filling import METHODS, find_odd_attribute, hashed, keys_of
+from builder.check.pickle_filling import CALLED, METHODS, PLAIN, find_odd_attribute, hashed, keys_of
 from builder.check.pickle_grants import Grant, Use, lookup
 from builder.check.pickle_hooks import HASHING
+from builder.check.pickle_others import FRAME_CLASSES
 from builder.check.pickle_reading import Build, Call, Event, Fill, Hash, Keep, Outside
 from builder.check.pickle_refusals import TRUSTED_ONLY, find_refusal
 from builder.check.pickle_tables import FAMILIES, MOVED, NEVER_WHOLE, TABLE
-from builder.check.pickle_values import Global, Instance, OldText, Persistent, Value, note_given
+from builder.check.pickle_values import Global, Instance, Mapping, OldText, Persistent, Value, note_given
 
 
 class Judgement(Enum):
@@ -207,8 +208,20 @@ class Allowance:
         grant = self.verdict(made.module, made.name).grant
         if grant is None:
             return None
-        wrong = None if grant.state is None else grant.state(event.state)
+        wrong = self._called(event.state) or (None if grant.state is None else grant.state(event.state))
         return wrong or (None if grant.built is None else grant.built(target))
+
+    def _called(self, state: Value) -> str | None:
+        """What a transformer calls may be a function, but no class: who makes an object can open files."""
+        found = state.texts() if isinstance(state, Mapping) else {}
+        for key in CALLED & found.keys():
+            value = found[key]
+            if isinstance(value, Global) and str(value) not in FRAME_CLASSES and value.module not in PLAIN:
+                verdict = self.verdict(value.module, value.name)
+                grant = verdict.grant if verdict.judgement is Judgement.ALLOWED else None
+                if grant is not None and grant.is_value and grant.use is not Use.NAMED:
+                    return f"it calls {value} with whatever it transforms, and may only call functions"
+        return None
 
     def _is_fillable(self, event: Fill) -> bool:
         callee = event.target.callee

@@ -120,7 +120,7 @@ class Definitions:
                 source = self._archive(distribution).source(module) if not is_read and "." not in name else None
                 # Most are plain classes at the top of a long file, which need no parsing to be found.
                 if source is not None and re.search(
-                    rb"^class %s\s*[(:]" % re.escape(name.encode()), source, re.MULTILINE
+                    rb"^class %s\s*[(:](?!\s*(?:type\b|[\w.]*Meta\b))" % re.escape(name.encode()), source, re.MULTILINE
                 ):
                     return Definition(kind=Kind.CLASS, distribution=distribution, is_read=False)
                 return self._in_tree(distribution, module, name, self.tree(distribution, module), depth)
@@ -232,6 +232,8 @@ def assigned(body: list[ast.stmt]) -> set[str]:
 
 def _nested(distribution: str | None, tree: ast.Module, node: ast.ClassDef, rest: str) -> Definition:
     is_enumeration = _is_enumeration(tree, node)
+    if not rest and _METACLASSES.intersection(map(ast.unparse, node.bases)):
+        return Definition(kind=Kind.OTHER, distribution=distribution)
     if not rest:
         return Definition(kind=Kind.CLASS, distribution=distribution, is_enumeration=is_enumeration)
     head, _, rest = rest.partition(".")
@@ -242,6 +244,8 @@ def _nested(distribution: str | None, tree: ast.Module, node: ast.ClassDef, rest
     return Definition(kind=Kind.MEMBER if is_member else Kind.OTHER, distribution=distribution)
 
 
+_METACLASSES = frozenset({"type", "ABCMeta", "abc.ABCMeta", "EnumMeta", "enum.EnumMeta"})
+"""What is derived from one of these makes classes: of methods that a pickle would give it."""
 _ENUMERATIONS = frozenset({"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"})
 
 
