@@ -208,6 +208,8 @@ class Allowance:
         grant = self.verdict(made.module, made.name).grant
         if grant is None:
             return None
+        if grant.check is lookup or made.name in _SHARED:
+            return "its state changes what everything else in the process uses too"
         wrong = self._called(event.state) or (None if grant.state is None else grant.state(event.state))
         return wrong or (None if grant.built is None else grant.built(target))
 
@@ -244,7 +246,7 @@ class Allowance:
         if grant is not None:
             return self._present(module, name, root, grant)
         family = FAMILIES.get(root)
-        if family is not None and family.modules.fullmatch(module) and not family.without.fullmatch(module):
+        if family is not None and family.vouches(module):
             return self._of_family(module, name, root)
         if root not in NEVER_WHOLE and family is None and root not in _STANDARD:
             return self._of_other(module, name, root)
@@ -298,6 +300,8 @@ class Allowance:
         if missing is not None:
             return Verdict(judgement=Judgement.MISSING, grant=Grant(Use.MADE), reason=missing)
         found = self._definitions.find(module, name)
+        if found.module and not FAMILIES[root].vouches(found.module):
+            return _refused(module, name)  # it is only imported there
         if found.kind is Kind.CLASS:
             return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.MADE))
         if found.kind is Kind.FUNCTION and FAMILIES[root].functions.fullmatch(module):
@@ -355,6 +359,8 @@ class Allowance:
 _COMPILED = "it is compiled, and not on the list of what models are made of"
 NOT_LOCKED = "no locked distribution brings"
 """How the reason begins when a whole distribution is missing."""
+_SHARED = frozenset({"getattr", "_ufunc_reconstruct", "ZoneInfo._unpickle", "_UTC", "_p"})
+"""What gives objects that are there already, instead of new ones."""
 _OUTSIDE = "it stands for an object from outside of the file, and is no storage of torch's"
 _STANDARD = frozenset(
     {*sys.stdlib_module_names, *_compat_pickle.IMPORT_MAPPING, *(module for module, _ in _compat_pickle.NAME_MAPPING)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
@@ -42,6 +42,8 @@ class Definition:
     distribution: str | None = None
     is_enumeration: bool = False
     """Of a class: calling it looks one of its constants up, and does nothing else."""
+    module: str = ""
+    """Where it was found, when it is only imported where it was looked for."""
     is_read: bool = True
     """False of a class that was only found by its name, so that nothing is known of what is in it."""
 
@@ -162,7 +164,8 @@ class Definitions:
             if isinstance(node, ast.ImportFrom) and depth < _DEEPEST and not rest:
                 source = self._imported(distribution, module, node, head)
                 if source is not None:
-                    return self._find(*source, depth + 1, is_read=True)
+                    found = self._find(*source, depth + 1, is_read=True)
+                    return found if found.module else replace(found, module=source[0])
         if head in assigned(tree.body):
             return Definition(kind=Kind.OTHER, distribution=distribution)
         return Definition(kind=Kind.ABSENT, distribution=distribution)

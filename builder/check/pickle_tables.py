@@ -283,6 +283,10 @@ class Family:
     functions: re.Pattern[str] = re.compile(r"(?!)")
     """Modules whose functions may be named as values, for such as scorers and kernels."""
 
+    def vouches(self, module: str) -> bool:
+        """Tell whether the classes of a module are vouched for."""
+        return self.modules.fullmatch(module) is not None and not self.without.fullmatch(module)
+
 
 FAMILIES: Final[dict[str, Family]] = {
     "sklearn": Family(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from check_subjects import make_subject
-from pickle_assembler import Made, Raw, assemble, name, pickled
+from pickle_assembler import Made, Name, Raw, assemble, name, pickled
 
 from builder.check.pickle_allowance import Allowance, Judgement
 from builder.check.pickle_classes import Definitions
@@ -173,6 +173,44 @@ def test_transformers_call_no_classes_that_open_files(key: str, called: str) -> 
 @pytest.mark.parametrize("called", ["numpy.log1p", "pandas.core.frame.DataFrame", "builtins.str", "numpy.float64"])
 def test_transformers_call_functions(called: str) -> None:
     assert objections(TRANSFORMER.new().build({"func": name(called)})) == []
+
+
+REEXPORTING = {
+    "sklearn/__init__.py": "",
+    "sklearn/calibration.py": "from .utils.parallel import Parallel\nfrom .linear_model import Ridge\n",
+    "sklearn/metrics.py": "from .utils.parallel import delayed\nfrom .linear_model import ridge\n",
+    "sklearn/linear_model.py": "class Ridge: ...\ndef ridge(): ...\n",
+    "sklearn/utils/__init__.py": "",
+    "sklearn/utils/parallel.py": "class Parallel: ...\ndef delayed(): ...\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "rules"),
+    [
+        ("sklearn.calibration.Parallel", ["KILN301"]),  # calls what it is given
+        ("sklearn.metrics.delayed", ["KILN301"]),
+        ("sklearn.calibration.Ridge", []),
+        ("sklearn.metrics.ridge", []),
+    ],
+)
+def test_a_name_is_judged_by_where_it_is_defined(tmp_path: Path, path: str, rules: list[str]) -> None:
+    wheels = {"scikit-learn": ("1.9", REEXPORTING)}
+    subject = make_subject(tmp_path, files={"m.pkl": pickled([name(path)])}, wheels=wheels)
+    assert [finding.rule.id for finding in find_pickles(subject)] == rules
+
+
+@pytest.mark.parametrize(
+    "value", [name("tool.kinds.Color")(1), UFUNC("numpy", "add"), Name("zoneinfo", "ZoneInfo._unpickle")("UTC", True)]
+)
+def test_what_is_shared_is_not_changed(tmp_path: Path, value: Made) -> None:
+    files = {"tool/__init__.py": "", "tool/kinds.py": "from enum import Enum\nclass Color(Enum):\n    RED = 1\n"}
+    for number, (made, rules) in enumerate([(value, []), (value.build({"x": 1}), ["KILN301"])]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        wheels = {"tool": ("1.0", files), "numpy": ("1.26", {"numpy/core/__init__.py": ""})}
+        subject = make_subject(folder, files={"m.pkl": pickled(made)}, wheels=wheels)
+        assert [finding.rule.id for finding in find_pickles(subject)] == rules
 
 
 HONEST = [
