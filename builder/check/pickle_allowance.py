@@ -12,7 +12,7 @@ from enum import Enum
 from builder.check.pickle_arrays import is_array_reader
 from builder.check.pickle_bases import trace_ancestry
 from builder.check.pickle_classes import Definition, Definitions, Kind
-from builder.check.pickle_filling import CALLED, METHODS, PLAIN, find_odd_attribute, hashed, keys_of
+from builder.check.pickle_filling import CALLED, METHODS, PLAIN, find_answer, find_odd_attribute, hashed, keys_of
 from builder.check.pickle_grants import Grant, Use, lookup
 from builder.check.pickle_hooks import HASHING
 from builder.check.pickle_others import FRAME_CLASSES
@@ -113,7 +113,8 @@ class Allowance:
             note_given(event.state)
             subject = _shown(event.target)
         elif isinstance(event, Fill):
-            reason = None if self._is_fillable(event) else f"{event.opcode} calls a method of it"
+            odd = None if self._is_fillable(event) else f"{event.opcode} calls a method of it"
+            reason = odd or find_answer(event)
             subject = _shown(event.target)
         elif isinstance(event, Keep):
             grant = self.verdict(event.kept.module, event.kept.name).grant

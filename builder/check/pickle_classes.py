@@ -235,7 +235,7 @@ def assigned(body: list[ast.stmt]) -> set[str]:
 
 def _nested(distribution: str | None, tree: ast.Module, node: ast.ClassDef, rest: str) -> Definition:
     is_enumeration = _is_enumeration(tree, node)
-    if not rest and _METACLASSES.intersection(map(ast.unparse, node.bases)):
+    if not rest and any(base in _METACLASSES or base.startswith("type(") for base in map(ast.unparse, node.bases)):
         return Definition(kind=Kind.OTHER, distribution=distribution)
     if not rest:
         return Definition(kind=Kind.CLASS, distribution=distribution, is_enumeration=is_enumeration)

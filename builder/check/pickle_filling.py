@@ -7,8 +7,9 @@ from itertools import islice
 from typing import Final
 
 from builder.check.pickle_grants import is_text
-from builder.check.pickle_reading import Build
-from builder.check.pickle_values import Instance, Mapping, Value, walk
+from builder.check.pickle_hooks import FILLING, HOOKS
+from builder.check.pickle_reading import Build, Fill
+from builder.check.pickle_values import Bytes, Instance, Mapping, Value, walk
 
 _ARRAYS: Final = frozenset({"numpy", "pandas", "pyarrow", "_codecs"})
 """Top-level modules whose objects are states, and no dicts."""
@@ -18,10 +19,11 @@ _SLOTS: Final = frozenset(
 )
 """What SciPy's interpolators keep in slots of their own, whose setters only reckon."""
 _CHANGING: Final = frozenset({"__class__", "__dict__"})
-CALLED: Final = frozenset({"func", "inverse_func", "tokenizer", "preprocessor", "analyzer"})
+CALLED: Final = frozenset({"func", "inverse_func", "tokenizer", "preprocessor", "analyzer", "predicate"})
 """Attributes of transformers that are called, with arguments that may all be the file's."""
 PLAIN: Final = frozenset({"builtins", "collections"})
 """Modules whose classes hold what they are given."""
+_ASKED: Final = HOOKS | FILLING | {"__dict__", "__getinitargs__"}
 METHODS: Final = {
     "APPEND": frozenset({"append"}),
     "APPENDS": frozenset({"append", "extend"}),
@@ -45,6 +47,8 @@ def find_odd_attribute(event: Build) -> str | None:
 
     Either half may be anything that has items, so an object in its place would hide them.
     """
+    if answer := find_answer(event):
+        return answer
     state = event.state
     parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
     if any(_is_odd_holder(part) and part is not event.target for part in parts):
@@ -75,6 +79,36 @@ def _has_odd_method(state: Mapping) -> bool:
         if is_text(key) and str(key) in _NAMING
         for part in (value if isinstance(value, (list, tuple)) else [value])
     )
+
+
+def find_answer(event: Build | Fill) -> str | None:
+    """Say what an object would answer, from its own items, when it is asked for one of the methods loading calls.
+
+    ``OptimizeResult`` of SciPy, as many kinds of dict, looks attributes up in its items: its item ``__setstate__``
+    would be called with the state. Python asks nobody for ``__setitem__``.
+    """
+    target = event.target
+    if isinstance(event, Fill) and event.opcode.startswith("SETITEM"):
+        return None
+    if not isinstance(target, Instance) or target.path.partition(".")[0] in PLAIN:
+        return None
+    if target.answers is None:
+        given = [pair for arg in target.args if isinstance(arg, Mapping) for pair in arg.pairs]
+        target.answers = any(
+            _is_asked(item[0]) for item in (*given, *target.filled) if isinstance(item, tuple) and item
+        )
+    return "it holds what would be called in place of its methods" if target.answers else None
+
+
+def _is_asked(key: Value) -> bool:
+    """Tell whether a key is, or may be equal to, the name of a method that loading asks for."""
+    if not isinstance(key, Instance):
+        return is_text(key) and str(key) in _ASKED
+    parts = list(islice(walk(list(key.args)), _MOST))
+    if key.path.endswith(".scalar"):
+        return any(is_text(part) and str(part).startswith("U") for part in parts)
+    is_read = key.path == "builtins.str"
+    return any((is_text(part) and str(part) in _ASKED) or (is_read and isinstance(part, Bytes)) for part in parts)
 
 
 def keys_of(instance: Instance) -> list[Value]:

@@ -145,6 +145,13 @@ OTHERS: Final[Table] = (
     _STATSMODELS
     | grants("kmodes.util.dissim", "matching_dissim jaccard_dissim_binary jaccard_dissim_label", Use.NAMED)
     | grants("kmodes.util.dissim", "euclidean_dissim ng_dissim", Use.NAMED)
+    | grants("skrub._table_vectorizer", "_created_by_predicate", Use.NAMED)
+    | grants("skrub.selectors._selectors", "_cardinality_below _has_dtype _null_count_check", Use.NAMED)
+    | grants(
+        "skrub._dataframe._common",
+        "is_all_null is_any_date is_bool is_categorical is_float is_integer is_numeric is_object is_string",
+        Use.NAMED,
+    )
     # Its __new__ gives the class methods of its own module.
     | {("sktime.forecasting.base._fh", "ForecastingHorizon"): Grant(Use.MADE, quirks=frozenset({"__hash__"}))}
     | grants("ngboost.api", "NGBRegressor NGBClassifier", Use.MADE, state=_boosted)

@@ -294,6 +294,7 @@ FAMILIES: Final[dict[str, Family]] = {
         re.compile(r"sklearn(?:\.\w+)*"),
         re.compile(
             r"sklearn\.(?:externals|datasets|experimental|conftest|_build_utils|_distributor_init|inspection\._plot"
+            r"|callback\._(?:transport|scoring_monitor)"
             r"|utils\.(?:_testing|_mocking|_joblib|parallel|fixes|estimator_checks|discovery|_show_versions"
             r"|_repr_html|_\w*(?:dict|dataset\w*|vector\w*|heap|bitset))|tree\._(?:criterion|splitter|partitioner|utils)"
             r"|neighbors\._(?:quad_tree|partition_nodes))\b.*"

@@ -59,7 +59,7 @@ def test_a_class_made_by_a_metaclass_is_one_like_any_other(tmp_path: Path) -> No
     assert list(find_pickles(subject)) == []
 
 
-@pytest.mark.parametrize("base", ["(type)", "( type )", "(type, object)", "(ABCMeta)"])
+@pytest.mark.parametrize("base", ["(type)", "( type )", "(type, object)", "(ABCMeta)", "(type(object))"])
 def test_metaclasses_of_frameworks_are_refused(tmp_path: Path, base: str) -> None:
     source = f"from abc import ABCMeta\nclass CategoricalDtypeType{base}: ...\nclass CategoricalDtype: ...\n"
     files = {"pandas/__init__.py": "", "pandas/core/__init__.py": "", "pandas/core/kinds.py": source}
@@ -88,6 +88,44 @@ def test_an_object_that_is_its_own_state_hides_nothing() -> None:
     """``Bunch`` of statsmodels is its own ``__dict__``."""
     bunch = assemble(name("sklearn.utils._bunch.Bunch").new())
     assert objections(Raw(bunch + b"q\x07" + assemble("x") + b"Nsh\x07b")) == []
+
+
+RESULT = name("scipy.optimize._optimize.OptimizeResult")
+SUM = name("numpy.sum")
+TEXT = name("numpy._core.multiarray.scalar")(name("numpy.dtype")("U12", False, True), b"a")
+
+
+def holding(key: Any, *codes: bytes) -> Raw:
+    return Raw(assemble(RESULT.new()) + assemble(key) + assemble(SUM) + b"s" + b"".join(codes))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        holding("__setstate__", assemble("x"), b"b"),
+        holding("append", assemble("x"), b"a"),
+        holding("extend", b"(", assemble("x"), b"e"),
+        holding("add", b"(", assemble("x"), b"\x90"),
+        holding(name("builtins.str")("__setstate__"), assemble("x"), b"b"),
+        holding(name("builtins.str")(b"__setstate__", "ascii"), assemble("x"), b"b"),
+        holding(TEXT, assemble("x"), b"b"),
+        name("copyreg._reconstructor")(RESULT, name("builtins.dict"), {"__setstate__": SUM}).build("x"),
+    ],
+)
+def test_items_stand_in_for_no_methods(value: Any) -> None:
+    """SciPy's result looks attributes up in its items, so that BUILD would call the one of that name."""
+    assert objections(value)[-1:] == ["scipy.optimize._optimize.OptimizeResult"]
+
+
+@pytest.mark.parametrize("value", [holding("x"), holding("x", assemble({"note": "x"}), b"b"), holding("append")])
+def test_results_are_filled_and_built(value: Any) -> None:
+    assert objections(value) == []
+
+
+def test_what_listens_to_other_processes_is_refused() -> None:
+    """It connects to the address in its state when it is restored, and opens a socket of its own."""
+    path = "sklearn.callback._scoring_monitor.ScoringMonitor"
+    assert objections(name(path).new()) == [path]
 
 
 UFUNC = name("numpy.core._ufunc_reconstruct")
@@ -164,7 +202,7 @@ def test_arrays_are_made_of_it() -> None:
     assert objections([RECONSTRUCT(MEMMAP, (0,), b"b"), RECONSTRUCT(MEMMAP, (0,), b"b")]) == []
 
 
-@pytest.mark.parametrize("key", ["func", "inverse_func", "tokenizer", "preprocessor", "analyzer"])
+@pytest.mark.parametrize("key", ["func", "inverse_func", "tokenizer", "preprocessor", "analyzer", "predicate"])
 @pytest.mark.parametrize("called", ["pandas.ExcelFile", "xgboost.core.Booster", "lightgbm.basic.Booster"])
 def test_transformers_call_no_classes_that_open_files(key: str, called: str) -> None:
     assert objections(TRANSFORMER.new().build({key: name(called)}))
@@ -218,6 +256,8 @@ HONEST = [
     name("gensim.utils.identity"),
     name("gensim.models.phrases.original_scorer"),
     name("kmodes.util.dissim.matching_dissim"),
+    name("skrub.selectors._selectors._cardinality_below"),
+    name("skrub._dataframe._common.is_numeric"),
     name("builtins.getattr")(
         name("lifelines.fitters.nelson_aalen_fitter.NelsonAalenFitter").new(), "_additive_f_smooth"
     ),
@@ -234,6 +274,7 @@ LIBRARIES = {
     "gensim": ("4.4", ("gensim.models.tfidfmodel", "gensim.models.phrases", "gensim.utils")),
     "kmodes": ("0.12", ("kmodes.util.dissim",)),
     "lifelines": ("0.30", ("lifelines.fitters.nelson_aalen_fitter",)),
+    "skrub": ("0.11", ("skrub.selectors._selectors", "skrub._dataframe._common")),
     "sktime": ("1.2", ("sktime.forecasting.base._fh",)),
     "ngboost": ("0.5", ("ngboost.api",)),
 }
