@@ -107,7 +107,7 @@ def _is_asked(key: Value) -> bool:
     parts = list(islice(walk(list(key.args)), _MOST))
     if key.path.endswith(".scalar"):
         return any(is_text(part) and str(part).startswith("U") for part in parts)
-    is_read = key.path == "builtins.str"
+    is_read = len(key.args) > 1 and is_text(key.args[1])  # text of bytes in an encoding
     return any((is_text(part) and str(part) in _ASKED) or (is_read and isinstance(part, Bytes)) for part in parts)
 
 

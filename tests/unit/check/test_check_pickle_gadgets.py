@@ -108,6 +108,7 @@ def holding(key: Any, *codes: bytes) -> Raw:
         holding("add", b"(", assemble("x"), b"\x90"),
         holding(name("builtins.str")("__setstate__"), assemble("x"), b"b"),
         holding(name("builtins.str")(b"__setstate__", "ascii"), assemble("x"), b"b"),
+        holding(MODEL.new(b"__setstate__", "ascii"), assemble("x"), b"b"),  # as of a class of text
         holding(TEXT, assemble("x"), b"b"),
         name("copyreg._reconstructor")(RESULT, name("builtins.dict"), {"__setstate__": SUM}).build("x"),
     ],
