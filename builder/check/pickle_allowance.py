@@ -12,13 +12,14 @@ from enum import Enum
 from builder.check.pickle_arrays import is_array_reader
 from builder.check.pickle_bases import trace_ancestry
 from builder.check.pickle_classes import Definition, Definitions, Kind
-from builder.check.pickle_filling import METHODS, find_odd_attribute, hashed, keys_of
+from builder.check.pickle_filling import CALLED, METHODS, PLAIN, find_answer, find_odd_attribute, hashed, keys_of
 from builder.check.pickle_grants import Grant, Use, lookup
 from builder.check.pickle_hooks import HASHING
+from builder.check.pickle_others import FRAME_CLASSES
 from builder.check.pickle_reading import Build, Call, Event, Fill, Hash, Keep, Outside
 from builder.check.pickle_refusals import TRUSTED_ONLY, find_refusal
 from builder.check.pickle_tables import FAMILIES, MOVED, NEVER_WHOLE, TABLE
-from builder.check.pickle_values import Global, Instance, OldText, Persistent, Value, note_given
+from builder.check.pickle_values import Global, Instance, Mapping, OldText, Persistent, Value, note_given
 
 
 class Judgement(Enum):
@@ -112,7 +113,8 @@ class Allowance:
             note_given(event.state)
             subject = _shown(event.target)
         elif isinstance(event, Fill):
-            reason = None if self._is_fillable(event) else f"{event.opcode} calls a method of it"
+            odd = None if self._is_fillable(event) else f"{event.opcode} calls a method of it"
+            reason = odd or find_answer(event)
             subject = _shown(event.target)
         elif isinstance(event, Keep):
             grant = self.verdict(event.kept.module, event.kept.name).grant
@@ -207,8 +209,22 @@ class Allowance:
         grant = self.verdict(made.module, made.name).grant
         if grant is None:
             return None
-        wrong = None if grant.state is None else grant.state(event.state)
+        if grant.check is lookup or made.name in _SHARED:
+            return "its state changes what everything else in the process uses too"
+        wrong = self._called(event.state) or (None if grant.state is None else grant.state(event.state))
         return wrong or (None if grant.built is None else grant.built(target))
+
+    def _called(self, state: Value) -> str | None:
+        """What a transformer calls may be a function, but no class: who makes an object can open files."""
+        found = state.texts() if isinstance(state, Mapping) else {}
+        for key in CALLED & found.keys():
+            value = found[key]
+            if isinstance(value, Global) and str(value) not in FRAME_CLASSES and value.module not in PLAIN:
+                verdict = self.verdict(value.module, value.name)
+                grant = verdict.grant if verdict.judgement is Judgement.ALLOWED else None
+                if grant is not None and grant.is_value and grant.use is not Use.NAMED:
+                    return f"it calls {value} with whatever it transforms, and may only call functions"
+        return None
 
     def _is_fillable(self, event: Fill) -> bool:
         callee = event.target.callee
@@ -231,7 +247,7 @@ class Allowance:
         if grant is not None:
             return self._present(module, name, root, grant)
         family = FAMILIES.get(root)
-        if family is not None and family.modules.fullmatch(module) and not family.without.fullmatch(module):
+        if family is not None and family.vouches(module):
             return self._of_family(module, name, root)
         if root not in NEVER_WHOLE and family is None and root not in _STANDARD:
             return self._of_other(module, name, root)
@@ -285,6 +301,8 @@ class Allowance:
         if missing is not None:
             return Verdict(judgement=Judgement.MISSING, grant=Grant(Use.MADE), reason=missing)
         found = self._definitions.find(module, name)
+        if found.module and not FAMILIES[root].vouches(found.module):
+            return _refused(module, name)  # it is only imported there
         if found.kind is Kind.CLASS:
             return Verdict(judgement=Judgement.ALLOWED, grant=Grant(Use.MADE))
         if found.kind is Kind.FUNCTION and FAMILIES[root].functions.fullmatch(module):
@@ -342,6 +360,8 @@ class Allowance:
 _COMPILED = "it is compiled, and not on the list of what models are made of"
 NOT_LOCKED = "no locked distribution brings"
 """How the reason begins when a whole distribution is missing."""
+_SHARED = frozenset({"getattr", "_ufunc_reconstruct", "ZoneInfo._unpickle", "_UTC", "_p"})
+"""What gives objects that are there already, instead of new ones."""
 _OUTSIDE = "it stands for an object from outside of the file, and is no storage of torch's"
 _STANDARD = frozenset(
     {*sys.stdlib_module_names, *_compat_pickle.IMPORT_MAPPING, *(module for module, _ in _compat_pickle.NAME_MAPPING)}

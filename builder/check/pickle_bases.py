@@ -23,6 +23,16 @@ _MAKERS = frozenset({"attr", "attrs", "pydantic"})
 """Distributions whose decorators give a class methods that only set attributes."""
 _HARMLESS = {("statsmodels.base.wrapper", "ResultsWrapper"): {"__getattribute__"}}
 """Methods that were read by people: this one looks up in the object, and then in what it wraps."""
+_BINDING = {
+    "builtins": words("type map filter staticmethod classmethod property super"),
+    "abc": words("ABCMeta"),
+    "enum": words("EnumMeta EnumType"),
+    "functools": words("partial partialmethod"),
+    "string": words("_TemplateMetaclass"),
+    "typing": words("NamedTupleMeta _ProtocolMeta _TypedDictMeta"),
+    "weakref": words("ref ReferenceType WeakMethod KeyedRef finalize"),
+}
+"""Classes whose ``__new__`` keeps functions it is given and calls them, or makes a class whose methods they are."""
 _MOST = 200
 
 
@@ -76,6 +86,8 @@ def _look(search: _Search, step: _Step) -> Iterator[_Step]:
     root = module.partition(".")[0]
     if name == "memmap" and root == "numpy":
         search.methods.add("__new__")  # it opens a file, and may empty it
+    if not step.is_maker and name in _BINDING.get(module, ()):
+        search.methods.add("__new__")
     if root in _STANDARD or root in _VOUCHED or (root == "scipy" and not module.startswith("scipy.stats")):
         return
     if step.is_maker and root in _MAKERS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
@@ -42,6 +42,8 @@ class Definition:
     distribution: str | None = None
     is_enumeration: bool = False
     """Of a class: calling it looks one of its constants up, and does nothing else."""
+    module: str = ""
+    """Where it was found, when it is only imported where it was looked for."""
     is_read: bool = True
     """False of a class that was only found by its name, so that nothing is known of what is in it."""
 
@@ -128,7 +130,7 @@ class Definitions:
                 source = self._archive(distribution).source(module) if not is_read and "." not in name else None
                 # Most are plain classes at the top of a long file, which need no parsing to be found.
                 if source is not None and re.search(
-                    rb"^class %s\s*[(:]" % re.escape(name.encode()), source, re.MULTILINE
+                    rb"^class %s\s*[(:](?!\s*(?:type\b|[\w.]*Meta\b))" % re.escape(name.encode()), source, re.MULTILINE
                 ):
                     return Definition(kind=Kind.CLASS, distribution=distribution, is_read=False)
                 return self._in_tree(distribution, module, name, self.tree(distribution, module), depth)
@@ -170,7 +172,8 @@ class Definitions:
             if isinstance(node, ast.ImportFrom) and depth < _DEEPEST and not rest:
                 source = self._imported(distribution, module, node, head)
                 if source is not None:
-                    return self._find(*source, depth + 1, is_read=True)
+                    found = self._find(*source, depth + 1, is_read=True)
+                    return found if found.module else replace(found, module=source[0])
         if head in assigned(tree.body):
             return Definition(kind=Kind.OTHER, distribution=distribution)
         return Definition(kind=Kind.ABSENT, distribution=distribution)
@@ -240,6 +243,8 @@ def assigned(body: list[ast.stmt]) -> set[str]:
 
 def _nested(distribution: str | None, tree: ast.Module, node: ast.ClassDef, rest: str) -> Definition:
     is_enumeration = _is_enumeration(tree, node)
+    if not rest and any(base in _METACLASSES or base.startswith("type(") for base in map(ast.unparse, node.bases)):
+        return Definition(kind=Kind.OTHER, distribution=distribution)
     if not rest:
         return Definition(kind=Kind.CLASS, distribution=distribution, is_enumeration=is_enumeration)
     head, _, rest = rest.partition(".")
@@ -250,6 +255,8 @@ def _nested(distribution: str | None, tree: ast.Module, node: ast.ClassDef, rest
     return Definition(kind=Kind.MEMBER if is_member else Kind.OTHER, distribution=distribution)
 
 
+_METACLASSES = frozenset({"type", "ABCMeta", "abc.ABCMeta", "EnumMeta", "enum.EnumMeta"})
+"""What is derived from one of these makes classes: of methods that a pickle would give it."""
 _ENUMERATIONS = frozenset({"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"})
 
 

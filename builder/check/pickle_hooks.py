@@ -157,9 +157,20 @@ def _only_updates(method: ast.FunctionDef) -> bool:
     own, state = arguments
     allowed = {f"{own}.__dict__.update({state})", f"{own}.__dict__ = {state}", f"super().__setstate__({state})", "pass"}
     return all(
-        (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) or ast.unparse(node) in allowed
+        (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        or ast.unparse(node) in allowed
+        or _is_default(node, state)
         for node in method.body
     )
+
+
+def _is_default(node: ast.stmt, state: str) -> bool:
+    """``state.setdefault("name", None)`` fills in what older pickles lack."""
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr="setdefault"), args=args)):
+            return owner == state and all(isinstance(part, ast.Constant) for part in args)
+        case _:
+            return False
 
 
 def _is_guarded(method: ast.FunctionDef) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from builder.check.pickle_arrays import find_odd_type
 from builder.check.pickle_contents import content_of, find_odd_array
-from builder.check.pickle_grants import Table, Use, cython, data, grants, is_coded, is_of, is_text, makers, words
+from builder.check.pickle_grants import Grant, Table, Use, cython, data, grants, is_coded, is_of, is_text, makers, words
 from builder.check.pickle_interpolation import INTERPOLATION
 from builder.check.pickle_sparse import SPARSE
 from builder.check.pickle_spatial import find_odd_tree
@@ -108,11 +109,15 @@ def _is_generator(value: Value) -> bool:
     return is_of(value, "numpy", _GENERATORS)
 
 
+_UFUNC_MODULE: Final = re.compile(r"numpy(?:\._?core(?:\.\w*(?:umath|numeric))?)?")
+"""It is imported: some others of numpy's are programs, such as ``numpy.f2py.__main__``."""
+
+
 def _ufunc(instance: Instance) -> str | None:
     args = instance.args
     if len(args) == 2 and all(isinstance(value, str) for value in args):
         module, name = args
-        if module.partition(".")[0] == "numpy" and name in _UFUNCS:
+        if _UFUNC_MODULE.fullmatch(module) and name in _UFUNCS:
             return None
     return "it may only look up one of numpy's ufuncs"
 
@@ -145,7 +150,9 @@ _FUNCTIONS: Final = words(
 
 _NUMPY: Final[Table] = (
     grants("numpy", " ".join(SCALARS | _UFUNCS | _FUNCTIONS), Use.NAMED)
-    | grants("numpy", "ndarray matrix memmap recarray chararray", Use.NAMED)
+    | grants("numpy", "ndarray matrix recarray chararray", Use.NAMED)
+    # Whoever calls it opens a file, or empties one; only what makes arrays is given it.
+    | {("numpy", "memmap"): Grant(Use.NAMED, is_value=False)}
     | grants("numpy.rec", "recarray record", Use.NAMED)
     | grants("numpy.char", "chararray", Use.NAMED)
     | grants("numpy", "poly1d", Use.MADE)

@@ -9,7 +9,18 @@ import re
 from typing import Final
 
 from builder.check.pickle_formulas import is_harmless_formula
-from builder.check.pickle_grants import Table, Use, class_first, grants, is_known, is_made_by, is_text, makers, pairs
+from builder.check.pickle_grants import (
+    Grant,
+    Table,
+    Use,
+    class_first,
+    grants,
+    is_known,
+    is_made_by,
+    is_text,
+    makers,
+    pairs,
+)
 from builder.check.pickle_values import Bytes, Instance, Value
 
 # statsmodels evaluates a model's formula again when it is restored
@@ -26,12 +37,12 @@ def _model_data(state: Value) -> str | None:
     if not formulas or not all(isinstance(text, str) and is_harmless_formula(text) for text in formulas):
         return "its formula is evaluated again, and is more than a formula of columns"
     for key in ("frame", "orig_endog", "orig_exog"):
-        if not all(value is None or is_made_by(value, _PANDAS) for value in found.get(key, [])):
+        if not all(value is None or is_made_by(value, FRAME_CLASSES) for value in found.get(key, [])):
             return "its formula is evaluated with something else than a frame"
     return None
 
 
-_PANDAS: Final = frozenset(
+FRAME_CLASSES: Final = frozenset(
     {"pandas.core.frame.DataFrame", "pandas.core.series.Series", "pandas.DataFrame", "pandas.Series"}
 )
 
@@ -68,6 +79,13 @@ _STATSMODELS: Final[Table] = {
     # What it runs chooses among its own methods.
     | grants("statsmodels.discrete.discrete_model", "NegativeBinomial", Use.MADE)
 )
+
+
+def _boosted(state: Value) -> str | None:
+    """``NGBRegressor`` makes a class of its distribution where its state says that it was made of one."""
+    found = pairs(state)
+    return None if found is not None and "uncensor" not in found else "its state is not that of a plain regression"
+
 
 # Files and caches
 
@@ -125,10 +143,25 @@ _PACKED: Final = re.compile(
 
 OTHERS: Final[Table] = (
     _STATSMODELS
+    | grants("kmodes.util.dissim", "matching_dissim jaccard_dissim_binary jaccard_dissim_label", Use.NAMED)
+    | grants("kmodes.util.dissim", "euclidean_dissim ng_dissim", Use.NAMED)
+    | grants("skrub._table_vectorizer", "_created_by_predicate", Use.NAMED)
+    | grants("skrub.selectors._selectors", "_cardinality_below _has_dtype _null_count_check", Use.NAMED)
+    | grants(
+        "skrub._dataframe._common",
+        "is_all_null is_any_date is_bool is_categorical is_float is_integer is_numeric is_object is_string",
+        Use.NAMED,
+    )
+    # Its __new__ gives the class methods of its own module.
+    | {("sktime.forecasting.base._fh", "ForecastingHorizon"): Grant(Use.MADE, quirks=frozenset({"__hash__"}))}
+    | grants("ngboost.api", "NGBRegressor NGBClassifier", Use.MADE, state=_boosted)
     | grants("sklearn_crfsuite._fileresource", "FileResource", Use.MADE, state=_resource)
     | grants("joblib.memory", "Memory", Use.MADE, state=_memory)
     | grants("joblib.numpy_pickle", "NumpyArrayWrapper", Use.MADE)
-    | grants("gensim.utils", "call_on_class_only", Use.NAMED)
+    | grants("gensim.utils", "call_on_class_only identity", Use.NAMED)
+    | grants("gensim.models.tfidfmodel", "df2idf", Use.NAMED)
+    | grants("gensim.models.phrases", "original_scorer npmi_scorer", Use.NAMED)
+    | grants("gensim.models.ensemblelda", "mass_masking rank_masking", Use.NAMED)
     | makers("hdbscan.dist_metrics", "newObj", class_first)
     | grants("hdbscan.dist_metrics", _DISTANCES, Use.MADE)
     | grants("xgboost.core", "Booster", Use.MADE)

@@ -37,6 +37,12 @@ class RefusedError(Exception):
 
 _CONSTANT: Final = frozenset({str, int, float, bool, type(None), OldText, Bytes})
 _NAME: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_ARRAY_MAKERS: Final = frozenset({"_reconstruct", "_mareconstruct"})
+_ARRAY_MODULES: Final = frozenset(
+    {f"{package}.multiarray" for package in ("numpy.core", "numpy._core")}
+    | {f"{package}._multiarray_umath" for package in ("numpy.core", "numpy._core")}
+    | {"numpy.ma.core"}
+)
 _LONGEST_LINE: Final = 1 << 24
 _HIGHEST_MEMO: Final = 1 << 31
 _MOST_OPCODES = 10_000_000
@@ -65,6 +71,8 @@ class Machine:
         self.memo: dict[int, Value] = {}
         self.unused: dict[int, int] = {}
         """By the identity of a global, how often it came onto the stack and was neither called nor dropped."""
+        self.handed: dict[int, Value] = {}
+        """By their identity, what arrays were made of."""
 
     def run(self) -> None:
         """Follow opcodes up to STOP."""
@@ -196,6 +204,8 @@ class Machine:
             raise self.refusal(f"{opcode} with arguments that are no tuple")
         instance = Instance(callee, args, kwargs, self.at, is_call=is_call)
         self.count(callee, -1)
+        if isinstance(callee, Global) and callee.name in _ARRAY_MAKERS and callee.module in _ARRAY_MODULES:
+            self.hand_over(args, list(args))
         self.note(Call(self.at, opcode, instance))
         if is_call and isinstance(callee, Global) and (callee.module, callee.name) == ("builtins", "getattr"):
             owner, name = args if len(args) == 2 else (None, None)
@@ -223,6 +233,13 @@ class Machine:
         """Count a global that came onto the stack, or left it without becoming a part of something."""
         if isinstance(value, Global):
             self.unused[id(value)] = self.unused.get(id(value), 0) + change
+
+    def hand_over(self, holder: Value, values: list[Value]) -> None:
+        """An array keeps nothing of the class it is made of; the same arguments count once, however often given."""
+        if id(holder) not in self.handed:
+            self.handed[id(holder)] = holder
+            for value in values:
+                self.count(value, -1)
 
     def fill(self, opcode: str, target: Value, items: list[Value]) -> None:
         """Put items into a list, a set, or an object that has methods for it."""
@@ -274,6 +291,8 @@ class Machine:
             return
         self.unfinished("BUILD", target)
         target.states.append(state)
+        if is_array_wrapper(target) and isinstance(state, Mapping):
+            self.hand_over(state, [state.get("subclass")])
         if self.has_arrays and is_array_wrapper(target):
             self.stack[-1] = self.read_array(target)
 

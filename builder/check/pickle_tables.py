@@ -116,7 +116,18 @@ def _attribute(instance: Instance) -> str | None:
     return "it may only look a constant name up on a constant class"
 
 
-_BOUND: Final = words("scipy.stats._kde.gaussian_kde.scotts_factor scipy.stats._kde.gaussian_kde.silverman_factor")
+_BOUND: Final = (
+    words("scipy.stats._kde.gaussian_kde.scotts_factor scipy.stats._kde.gaussian_kde.silverman_factor")
+    | {
+        f"lifelines.fitters.nelson_aalen_fitter.NelsonAalenFitter._{function}_f_{kind}"
+        for function in ("variance", "additive")
+        for kind in ("smooth", "discrete")
+    }
+    | {
+        "lifelines.fitters.nelson_aalen_fitter.NelsonAalenFitter.plot",
+        "lifelines.fitters.breslow_fleming_harrington_fitter.BreslowFlemingHarringtonFitter.plot",
+    }
+)
 """Methods of an object that it keeps itself."""
 _METHODS: Final = words(
     "capitalize casefold expandtabs isalnum isalpha isdecimal isdigit islower isnumeric isspace isupper lower lstrip "
@@ -272,6 +283,10 @@ class Family:
     functions: re.Pattern[str] = re.compile(r"(?!)")
     """Modules whose functions may be named as values, for such as scorers and kernels."""
 
+    def vouches(self, module: str) -> bool:
+        """Tell whether the classes of a module are vouched for."""
+        return self.modules.fullmatch(module) is not None and not self.without.fullmatch(module)
+
 
 FAMILIES: Final[dict[str, Family]] = {
     "sklearn": Family(
@@ -279,6 +294,7 @@ FAMILIES: Final[dict[str, Family]] = {
         re.compile(r"sklearn(?:\.\w+)*"),
         re.compile(
             r"sklearn\.(?:externals|datasets|experimental|conftest|_build_utils|_distributor_init|inspection\._plot"
+            r"|callback\._(?:transport|scoring_monitor)"
             r"|utils\.(?:_testing|_mocking|_joblib|parallel|fixes|estimator_checks|discovery|_show_versions"
             r"|_repr_html|_\w*(?:dict|dataset\w*|vector\w*|heap|bitset))|tree\._(?:criterion|splitter|partitioner|utils)"
             r"|neighbors\._(?:quad_tree|partition_nodes))\b.*"

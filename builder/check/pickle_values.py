@@ -96,7 +96,7 @@ class Persistent:
 class Instance:
     """What calling or constructing gave. ``states`` are the arguments of BUILD, ``filled`` what was put into it."""
 
-    __slots__ = ("args", "callee", "filled", "is_call", "is_given", "kwargs", "offset", "states")
+    __slots__ = ("answers", "args", "callee", "filled", "is_call", "is_given", "kwargs", "offset", "states")
 
     def __init__(self, callee: Value, args: tuple[Value, ...], kwargs: Value, offset: int, *, is_call: bool) -> None:
         self.callee = callee
@@ -104,6 +104,8 @@ class Instance:
         self.kwargs = kwargs
         self.offset = offset
         self.is_call = is_call
+        self.answers: bool | None = None
+        """Whether its items stand in for its methods, once that was looked at."""
         self.is_given = False
         """True once it was judged as a part of something else."""
         self.states: list[Value] = []

@@ -78,6 +78,10 @@ def patch(): Hook19.__setstate__ = run
 patch()
 class Hook20: ...
 Hook20 = decorated(Hook20)
+class Hook21:
+    def __setstate__(self, state):
+        state.setdefault("window", run(self, state))
+        self.__dict__.update(state)
 """
 QUIET = '''
 import os
@@ -119,6 +123,10 @@ class Fine9:
 def logs():
     Fine10.__getattribute__ = run
 class Fine10: ...
+class Fine11:
+    def __setstate__(self, state):
+        state.setdefault("window", None)
+        self.__dict__.update(state)
 '''
 HEAD = RUNNING[: RUNNING.index("def run")]
 CONTAINERS = """
