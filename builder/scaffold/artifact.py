@@ -79,6 +79,8 @@ class Artifact:
     """The script that serves it (see ``adapters``); None when it is served as it is, or when none can be written."""
     part: str = ""
     """The subscript of what predicts in what the file holds: ``["model"]``."""
+    beside: str = ""
+    """What else the file holds, for people, which the script does not look at."""
     method: str = "predict"
     """What the script asks the model for."""
     categories: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -218,6 +220,7 @@ def _pickle(path: Path, told: Told, *, problem: str | None, main_classes: tuple[
         is_served=is_served,
         adapter=adapter,
         part=part or "",
+        beside=describe_parts({key: value for key, value in parts.items() if key != part}) if parts and part else "",
         method=method or "predict",
         categories=categories,
         obstacle=obstacle,

@@ -27,6 +27,8 @@ class Column:
     kind: str = "number"
     choices: tuple[Any, ...] = ()
     """The values the model was fitted on, where it refuses others or can tell them apart."""
+    takes_others: bool = False
+    """True where the model was told to make nothing of other values, rather than to refuse them."""
     is_number: bool = False
     """True where the model surely takes nothing but numbers; ``kind`` is a number too where nothing says otherwise."""
 
@@ -127,6 +129,7 @@ def _part_kinds(
         is_number = is_number or _refuses_text(transformer)
         return {key: Column(name=str(key), is_number=is_number) for key in chosen}
     out = {}
+    takes_others = str(encoder.attributes.get("handle_unknown", "error")) != "error"
     for key, choices in zip(chosen, _categories(encoder), strict=False):
         known = [choice for choice in choices if isinstance(choice, (str, int, float, bool))]
         known = [choice for choice in known if choice == choice and str(choice) not in ("", "nan")]  # noqa: PLR0124
@@ -135,7 +138,7 @@ def _part_kinds(
         }
         kind = kinds.pop() if len(kinds) == 1 else "any"
         short = tuple(known) if len(known) <= MAX_CHOICES else ()
-        out[key] = Column(name=str(key), kind=kind, choices=short)
+        out[key] = Column(name=str(key), kind=kind, choices=short, takes_others=takes_others)
     return out
 
 

@@ -151,6 +151,10 @@ def write_adapter(
         draft.guess("scoring.script", f"answers what {artifact.method} makes of a record: the model has no predict")
     else:
         draft.guess("scoring.script", f"written for {shown}")
+    if artifact and artifact.beside:
+        draft.guess(
+            path, f"it asks {artifact.part} alone, and makes nothing of the rest of the file: {artifact.beside}"
+        )
     if kind == "skops" and artifact and artifact.untrusted and not trusted:
         draft.blank(path, f"TRUSTED: the archive has objects of {', '.join(artifact.untrusted)}; add those you trust")
     if needs_features and features:

@@ -53,6 +53,12 @@ def add_requests(
             elif unknown := [key for key in record if key not in schema["properties"]]:
                 record, sample_file = {key: record[key] for key in schema["properties"]}, None
                 draft.guess("schema.request", f"the model does not know {', '.join(map(str, unknown))} of the sample")
+            if wider := [column.name for column in columns if column.choices and column.takes_others]:
+                draft.guess(
+                    "schema.request",
+                    f"{', '.join(wider)} may only be what the model was fitted on, though it passes over other values: "
+                    "without the enum they are answered too",
+                )
             named = "its names" if intake.has_names else "how many features it has"
             why = f"the model file says {named}, and little of what may be in them"
     if schema is None:

@@ -106,6 +106,7 @@ def test_a_container_is_served_by_a_script_that_takes_the_only_estimator_out(
     assert artifact is not None
     assert not artifact.is_served
     assert (artifact.part, artifact.adapter) == (part, adapter)
+    assert artifact.beside == {"dict": '"columns"', "tuple": "1"}.get(name, "")
     if part:
         assert artifact.intake is not None
         assert [column.name for column in artifact.intake.columns] == ["age", "income", "tenure"]

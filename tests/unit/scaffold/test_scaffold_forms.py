@@ -494,3 +494,13 @@ def test_a_container_of_several_estimators_leaves_predict_to_its_author(tmp_path
     made = write_draft(draft_bundle(path)).draft
     (note,) = [note for note in made.blanks if note.at == "score.py"]
     assert note.text.startswith("predict for m.joblib: the file holds a dict")
+
+
+def test_a_schema_narrower_than_the_model_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "plans"
+    folder.mkdir()
+    shutil.copy(FIXTURES / "sklearn-1.7.2-pipeline.joblib", folder)
+    made, bundle = init(folder / "sklearn-1.7.2-pipeline.joblib")
+    assert bundle.schemas.request is not None
+    assert "enum" in bundle.schemas.request["properties"]["plan"]
+    assert any("plan may only be what the model was fitted on" in note.text for note in made.draft.guesses)
