@@ -178,7 +178,11 @@ def explain_trouble(text: str) -> KilnError | None:
     """Return the error when a program failed for want of a network, of permission or of disk space; else None."""
     shown = redact(trim(text))
     if _FULL.search(shown):
-        return StoreError.of("disk full while fetching packages", got=shown, hint="free some space, or point KILN_HOME and TMPDIR at a larger disk; then run the command again")
+        return StoreError.of(
+            "disk full while fetching packages",
+            got=shown,
+            hint="free some space, or point KILN_HOME and TMPDIR at a larger disk; then run the command again",
+        )
     if _REFUSED.search(shown):
         return FetchError.of(
             "the package index refused these credentials or wants some",
