@@ -176,7 +176,7 @@ def test_diff_tells_packages_code_schema_and_sizes(kiln: Kiln, built: dict[str, 
 
 
 def test_what_is_no_image_is_refused_in_words(kiln: Kiln, tmp_path: Path) -> None:
-    ran = kiln("verify", tmp_path, code=9)
+    ran = kiln("verify", tmp_path, code=21)
     assert "no built image here" in ran.stderr
     ran = kiln("diff", "Not A Name", tmp_path, code=2)
     assert "neither a folder nor the name of an image" in ran.stderr
