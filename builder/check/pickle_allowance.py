@@ -230,7 +230,7 @@ class Allowance:
         callee = event.target.callee
         if not isinstance(callee, Global):
             return False
-        if callee.module in ("builtins", "collections"):
+        if callee.module in PLAIN:
             return True
         is_made = not event.target.is_call or callee.module == "copyreg"
         return is_made and not self._quirks(event.target) & METHODS[event.opcode]

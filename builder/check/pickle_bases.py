@@ -7,7 +7,7 @@ import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from builder.check.pickle_classes import Definitions, assigned, is_named_tuple, statements
+from builder.check.pickle_classes import Definitions, assigned, functions_of, is_named_tuple, statements
 from builder.check.pickle_grants import words
 from builder.check.pickle_hooks import HOOKS, installed_hooks, own_hooks, subclass_hooks
 
@@ -104,7 +104,7 @@ def _look(search: _Search, step: _Step) -> Iterator[_Step]:
         search.unknown.add(f"{module}.{name}")
         return
     node = _class(tree, name)
-    maker = (node or _function(tree, name)) if step.is_maker else None
+    maker = (node or functions_of(tree).get(name)) if step.is_maker else None
     if maker is not None:
         search.methods |= installed_hooks(tree, maker)
     elif node is not None:
@@ -144,11 +144,6 @@ def _named(search: _Search, step: _Step, named: ast.expr) -> Iterator[_Step]:
         yield replace(step, name=path)
     else:
         search.unknown.add(path)
-
-
-def _function(tree: ast.Module, name: str) -> ast.FunctionDef | None:
-    functions = [node for node in statements(tree.body) if isinstance(node, ast.FunctionDef) and node.name == name]
-    return functions[-1] if functions else None
 
 
 def _class(tree: ast.Module, name: str) -> ast.ClassDef | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from builder.check.pickle_contents import numbers_of
-from builder.check.pickle_extents import MAKERS, extent_of, len_of
+from builder.check.pickle_extents import INDEXES, extent_of, len_of
 from builder.check.pickle_grants import Table, Use, grants, is_made_by, is_plain, makers, pairs
 from builder.check.pickle_values import Instance, Value
 
@@ -103,7 +103,7 @@ def _managed(state: Value) -> str | None:
 
 def _find_odd_frame(blocks: list[tuple[Value, Value]], axes: Sequence[Value]) -> str | None:
     """Tell whether blocks do not hold each column once, or not as many rows as there are."""
-    if not 1 <= len(axes) <= 2 or not all(is_made_by(axis, MAKERS) for axis in axes):
+    if not 1 <= len(axes) <= 2 or not all(is_made_by(axis, INDEXES) for axis in axes):
         return "it may only be given blocks and indexes"
     sizes = [(extent_of(axis) or (None,))[0] for axis in axes]
     if None in sizes:

@@ -58,8 +58,6 @@ class Definitions:
     """Modules of the author by dotted name."""
     locked: frozenset[str] | None = None
     """Names of the locked distributions, where there is a lock."""
-    is_bare: bool = False
-    """True when the lock names no distribution at all, so that there is no wheel to be at hand."""
     has_read_author: bool = False
     """True once an answer depended on what is in the author's modules, not only on their names."""
     _trees: dict[tuple[str, str], ast.Module | None] = field(default_factory=dict)
@@ -76,13 +74,12 @@ class Definitions:
             wheels=dict(subject.wheels),
             sources=author_modules(subject),
             locked=locked,
-            is_bare=locked is not None and not locked,
         )
 
     @property
     def has_wheels(self) -> bool:
-        """True when what the locked wheels bring is known."""
-        return bool(self.indexes) or self.is_bare
+        """True when what the locked wheels bring is known, be there none."""
+        return bool(self.indexes) or self.locked == frozenset()
 
     def distributions(self, root: str) -> list[str]:
         """Return the distributions that bring modules under a top-level name."""
@@ -227,6 +224,11 @@ def statements(body: list[ast.stmt]) -> list[ast.stmt]:
             for handler in node.handlers:
                 found += statements(handler.body)
     return found
+
+
+def functions_of(tree: ast.Module) -> dict[str, ast.FunctionDef]:
+    """Return the functions of a module by name; the last one of a name is the one that stays."""
+    return {node.name: node for node in statements(tree.body) if isinstance(node, ast.FunctionDef)}
 
 
 def assigned(body: list[ast.stmt]) -> set[str]:

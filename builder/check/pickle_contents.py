@@ -109,6 +109,12 @@ def shape_of(value: Value) -> Shape | None:
     return None if described is None else described[1]
 
 
+def are_floats(value: Value, shape: Shape) -> bool:
+    """Tell whether a value is an array of doubles, of exactly this shape."""
+    found = numbers_of(value)
+    return found is not None and (found.typestr, found.shape) == ("<f8", shape)
+
+
 def are_within(value: Value, shape: Shape | None, lowest: int, end: int, *, rising: bool = False) -> bool:
     """Tell whether whole numbers are all from the lowest up to below the end, and as many as a shape says.
 

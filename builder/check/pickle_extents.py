@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from builder.check.pickle_contents import Shape, numbers_of, shape_of
-from builder.check.pickle_grants import pairs
+from builder.check.pickle_grants import singles
 from builder.check.pickle_values import Instance, Mapping, Value
 
-MAKERS: Final = frozenset(
-    {
-        "pandas.core.indexes.base._new_Index",
-        "pandas.core.indexes.datetimes._new_DatetimeIndex",
-        "pandas.core.indexes.timedeltas._new_TimedeltaIndex",
-        "pandas.core.indexes.interval._new_IntervalIndex",
-        "pandas.core.indexes.period._new_PeriodIndex",
-    }
-)
-"""What makes indexes."""
+INDEX_MAKERS: Final = {
+    "pandas.core.indexes.base": "_new_Index",
+    "pandas.core.indexes.datetimes": "_new_DatetimeIndex",
+    "pandas.core.indexes.timedeltas": "_new_TimedeltaIndex",
+    "pandas.core.indexes.interval": "_new_IntervalIndex",
+    "pandas.core.indexes.period": "_new_PeriodIndex",
+}
+"""What makes indexes, by its module."""
+INDEXES: Final = frozenset(f"{module}.{name}" for module, name in INDEX_MAKERS.items())
+"""The same as paths."""
 _BACKED: Final = "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked"
 _HOLDS: Final = ("_pa_array", "_ndarray", "_codes", "_data", "_left")
 """Where arrays of pandas keep what is in them, the first that is there."""
@@ -32,7 +32,7 @@ def extent_of(value: Value, depth: int = 0) -> Shape | None:
         return None
     if not isinstance(value, Instance):
         return shape_of(value)
-    if value.path in MAKERS:
+    if value.path in INDEXES:
         size = _index_length(value.args[1] if len(value.args) == 2 else None, depth)
         return None if size is None else (size,)
     if value.path == "pyarrow.lib._restore_array":
@@ -98,10 +98,9 @@ def _sparse(index: Value, values: Value) -> Shape | None:
 
 
 def _index_length(given: Value, depth: int) -> int | None:
-    found = pairs(given)
-    if found is None or any(len(values) != 1 for values in found.values()):
+    made = singles(given)
+    if made is None:
         return None
-    made = {key: values[0] for key, values in found.items()}
     if "start" in made or "stop" in made:
         bounds: tuple[Value, ...] = (made.get("start"), made.get("stop"), made.get("step", 1))
         is_range = all(type(bound) is int for bound in bounds) and bounds[2] != 0

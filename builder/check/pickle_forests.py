@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from builder.check.pickle_contents import Numbers, items_of, numbers_of, shape_of
-from builder.check.pickle_grants import Table, Use, grants, pairs
+from builder.check.pickle_grants import Table, Use, grants, singles
 from builder.check.pickle_values import Instance, Mapping, Value
 
 _TREE: Final = "sklearn.tree._tree.Tree"
@@ -31,7 +31,7 @@ def _grown(instance: Instance) -> str | None:
         return None  # it was objected to where it was called
     features, counts, outputs = instance.args
     classes = numbers_of(counts)
-    state = _single(instance.states[0])
+    state = singles(instance.states[0]) or {}
     nodes, values = numbers_of(state.get("nodes")), numbers_of(state.get("values"))
     if classes is None or nodes is None or values is None or len(nodes.shape) != 1:
         return _ODD
@@ -63,19 +63,13 @@ def _depth(nodes: Numbers, features: int) -> int | None:
     return max(depths) if count == 2 * leaves - 1 and depths.count(0) == 1 else None
 
 
-def _single(state: Value) -> dict[str, Value]:
-    """Return what a state sets once; nothing of one that sets anything twice."""
-    found = pairs(state) or {}
-    return {key: values[0] for key, values in found.items()} if all(len(v) == 1 for v in found.values()) else {}
-
-
 # Gradient boosting with histograms
 
 _PREDICTOR: Final = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
 
 
 def _predictor(state: Value) -> str | None:
-    found = _single(state)
+    found = singles(state) or {}
     nodes = numbers_of(found.get("nodes"))
     if nodes is None or len(nodes.shape) != 1:
         return _ODD
@@ -99,7 +93,7 @@ def _predictor(state: Value) -> str | None:
 
 def _holder(state: Value) -> str | None:
     """The columns of what is predicted are counted once, and not by each of the trees."""
-    found = _single(state)
+    found = singles(state) or {}
     columns = found.get("n_features_in_")
     chosen = found.get("estimators_features_")
     limits: Iterator[int | None] | None = None
@@ -144,28 +138,24 @@ def _widest(predictor: Instance) -> int:
     return max(used, default=0)
 
 
+_HOLDERS: Final = {
+    "sklearn.tree._classes": "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor",
+    "sklearn.ensemble._forest": (
+        "RandomForestClassifier RandomForestRegressor ExtraTreesClassifier ExtraTreesRegressor RandomTreesEmbedding"
+    ),
+    "sklearn.ensemble._gb": "GradientBoostingClassifier GradientBoostingRegressor",
+    "sklearn.ensemble._iforest": "IsolationForest",
+    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting": (
+        "HistGradientBoostingClassifier HistGradientBoostingRegressor"
+    ),
+}
 FORESTS: Final[Table] = (
     grants("sklearn.tree._tree", "Tree", Use.CALLED, _tree, built=_grown)
     | grants("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor", Use.MADE, state=_predictor)
-    | grants(
-        "sklearn.tree._classes",
-        "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor",
-        Use.MADE,
-        state=_holder,
-    )
-    | grants(
-        "sklearn.ensemble._forest",
-        "RandomForestClassifier RandomForestRegressor ExtraTreesClassifier ExtraTreesRegressor RandomTreesEmbedding",
-        Use.MADE,
-        state=_holder,
-    )
-    | grants("sklearn.ensemble._gb", "GradientBoostingClassifier GradientBoostingRegressor", Use.MADE, state=_holder)
-    | grants("sklearn.ensemble._iforest", "IsolationForest", Use.MADE, state=_holder)
-    | grants(
-        "sklearn.ensemble._hist_gradient_boosting.gradient_boosting",
-        "HistGradientBoostingClassifier HistGradientBoostingRegressor",
-        Use.MADE,
-        state=_holder,
-    )
+    | {
+        key: grant
+        for module, names in _HOLDERS.items()
+        for key, grant in grants(module, names, Use.MADE, state=_holder).items()
+    }
 )
 """By module and name."""

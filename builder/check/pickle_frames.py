@@ -7,6 +7,7 @@ from typing import Final
 
 from builder.check.pickle_arrow import ARROW
 from builder.check.pickle_blocks import BLOCKS
+from builder.check.pickle_extents import INDEX_MAKERS
 from builder.check.pickle_grants import (
     Table,
     Use,
@@ -83,11 +84,7 @@ _DTYPES: Final = "CategoricalDtype DatetimeTZDtype IntervalDtype PeriodDtype"
 FRAMES: Final[Table] = (
     BLOCKS
     | ARROW
-    | makers("pandas.core.indexes.base", "_new_Index", _index)
-    | makers("pandas.core.indexes.datetimes", "_new_DatetimeIndex", _index)
-    | makers("pandas.core.indexes.timedeltas", "_new_TimedeltaIndex", _index)
-    | makers("pandas.core.indexes.interval", "_new_IntervalIndex", _index)
-    | makers("pandas.core.indexes.period", "_new_PeriodIndex", _index)
+    | {key: grant for module, name in INDEX_MAKERS.items() for key, grant in makers(module, name, _index).items()}
     | makers("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked", cython)
     | makers("pandas._libs.tslibs.timestamps", "_unpickle_timestamp", known)
     | makers("pandas._libs.tslibs.timedeltas", "_timedelta_unpickle", known)

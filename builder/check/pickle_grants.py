@@ -184,3 +184,11 @@ def pairs(state: Value) -> dict[str, list[Value]] | None:
     for key, value in state.pairs:
         found.setdefault(key, []).append(value)
     return found
+
+
+def singles(state: Value) -> dict[str, Value] | None:
+    """Return what a state that is one plain dict sets, each once; None when it is none, or sets anything twice."""
+    found = pairs(state)
+    if found is None or any(len(values) != 1 for values in found.values()):
+        return None
+    return {key: values[0] for key, values in found.items()}

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Final
 
-from builder.check.pickle_classes import assigned, statements
+from builder.check.pickle_classes import assigned, functions_of, statements
 from builder.check.pickle_grants import words
 
 HOOKS: Final = frozenset({"__setstate__", "__del__", "__new__", "__setattr__", "__getattribute__", "__getattr__"})
@@ -34,7 +34,7 @@ def installed_hooks(tree: ast.Module, maker: ast.FunctionDef | ast.ClassDef) -> 
 
     They are those that it names as text, binds or defines, itself or in functions of its module that it uses.
     """
-    local = {part.name: part for part in statements(tree.body) if isinstance(part, ast.FunctionDef)}
+    local = functions_of(tree)
     found: set[str] = set()
     waiting = [maker]
     seen = {maker.name}
@@ -90,7 +90,7 @@ def _bound(body: list[ast.stmt]) -> Iterator[str]:
 def _added(tree: ast.Module, name: str) -> Iterator[str]:
     """Yield the methods that a module gives to a class once it is there, by name or as one of several."""
     classes = {part.name for part in statements(tree.body) if isinstance(part, ast.ClassDef)}
-    functions = {part.name: part for part in statements(tree.body) if isinstance(part, ast.FunctionDef)}
+    functions = functions_of(tree)
     for statement in tree.body:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             continue  # what is in a function runs when it is called

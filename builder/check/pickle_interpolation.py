@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from builder.check.pickle_contents import Shape, are_within, numbers_of, shape_of
-from builder.check.pickle_grants import StateCheck, Table, Use, grants, is_made_by, pairs
+from builder.check.pickle_contents import Shape, are_floats, are_within, numbers_of, shape_of
+from builder.check.pickle_grants import Table, Use, grants, is_made_by, singles
 from builder.check.pickle_values import Instance, Mapping, Value
 
 _ODD: Final = "its state refers to points or parts that are not there"
@@ -23,10 +23,10 @@ def _settings(state: Value) -> dict[str, Value] | None:
     for part in parts:
         if part is None and len(parts) == 2:
             continue
-        named = pairs(part)
-        if named is None or found.keys() & named.keys() or any(len(values) != 1 for values in named.values()):
+        named = singles(part)
+        if named is None or found.keys() & named.keys():
             return None
-        found |= {key: values[0] for key, values in named.items()}
+        found |= named
     return found
 
 
@@ -56,23 +56,18 @@ def _is_triangulation(state: Value, *, lifted: int) -> bool:
     return (
         are_within(found.get("simplices"), corners, 0, points)
         and are_within(found.get("neighbors"), corners, -1, count)
-        and _is_array(found.get("equations"), (count, axes + 1 + lifted))
-        and _is_array(found.get("_points"), (points, axes))
-        and _is_array(found.get("min_bound"), (axes,))
-        and _is_array(found.get("max_bound"), (axes,))
+        and are_floats(found.get("equations"), (count, axes + 1 + lifted))
+        and are_floats(found.get("_points"), (points, axes))
+        and are_floats(found.get("min_bound"), (axes,))
+        and are_floats(found.get("max_bound"), (axes,))
         and all(
             found.get(key) is None or are_within(found[key], None, -1, max(points, count))
             for key in ("coplanar", "_vertices")
         )
-        and (found.get("_transform") is None or _is_array(found["_transform"], (count, axes + 1, axes)))
+        and (found.get("_transform") is None or are_floats(found["_transform"], (count, axes + 1, axes)))
         and (found.get("_vertex_to_simplex") is None or are_within(found["_vertex_to_simplex"], (points,), -1, count))
         and _are_neighbors(found.get("_vertex_neighbor_vertices"), points)
     )
-
-
-def _is_array(value: Value, shape: Shape) -> bool:
-    found = numbers_of(value)
-    return found is not None and (found.typestr, found.shape) == ("<f8", shape)
 
 
 def _are_neighbors(value: Value, points: int) -> bool:
@@ -226,12 +221,8 @@ def _table() -> Table:
     for modules, (package, classes) in _MODULES.items():
         for module in modules.split():
             for names, check in classes.items():
-                found |= _of(f"{package}.{module}", names, check)
+                found |= grants(f"{package}.{module}", names, Use.MADE, _finished, check)
     return found
-
-
-def _of(module: str, names: str, check: StateCheck) -> Table:
-    return grants(module, names, Use.MADE, _finished, check)
 
 
 INTERPOLATION: Final[Table] = _table()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from builder.check.pickle_contents import Numbers, numbers_of, shape_of
+from builder.check.pickle_contents import Numbers, are_within, numbers_of, shape_of
 from builder.check.pickle_grants import Table, Use, class_first, grants, makers
 from builder.check.pickle_values import Instance, Value
 
@@ -65,8 +65,7 @@ def _is_tree(state: Value, *, bounds: int) -> bool:
     weights = state[12] if len(state) == 13 else None
     return (
         indices.typestr == "<i8"
-        and indices.shape == (count,)
-        and all(0 <= index < count for index in indices.integers())
+        and are_within(state[1], (count,), 0, count)
         and (limits.typestr, limits.shape) == (points.typestr, (bounds, state[6], axes))
         and (weights is None or (shape_of(weights) == (count,) and numbers_of(weights) is not None))
         and _measures(state[11], axes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from builder.check.pickle_contents import Shape, are_within, items_of, shape_of
-from builder.check.pickle_grants import StateCheck, Table, Use, grants, pairs
+from builder.check.pickle_grants import StateCheck, Table, Use, grants, singles
 from builder.check.pickle_values import Value
 
 _ODD: Final = "its state has numbers outside of the matrix, or not one for each place"
@@ -13,10 +13,7 @@ _ODD: Final = "its state has numbers outside of the matrix, or not one for each 
 
 def _settings(state: Value) -> tuple[dict[str, Value], Shape] | None:
     """Return what a state sets, each once, and the shape of the matrix."""
-    named = pairs(state)
-    if named is None or any(len(values) != 1 for values in named.values()):
-        return None
-    found = {key: values[0] for key, values in named.items()}
+    found = singles(state) or {}
     shape = found.get("_shape")
     if not isinstance(shape, tuple) or not shape or not all(type(size) is int and size >= 0 for size in shape):
         return None

@@ -6,11 +6,10 @@ The compiled code checks none of these numbers, so they are checked here.
 from __future__ import annotations
 
 import struct
-from array import array
 from collections.abc import Iterator
 from typing import Final
 
-from builder.check.pickle_contents import numbers_of
+from builder.check.pickle_contents import are_floats, are_within, numbers_of
 from builder.check.pickle_values import Value
 
 _NODE: Final = struct.Struct("<qqdqqQQqq")
@@ -26,33 +25,21 @@ def find_odd_tree(state: Value) -> str | None:
     if not isinstance(state, tuple) or len(state) != 10:
         return _ODD
     nodes, points, count, axes, leaf, *bounds = state
-    tree, data = numbers_of(nodes), numbers_of(points)
-    highest, lowest, indices = (numbers_of(bound) for bound in bounds[:3])
-    if tree is None or data is None or highest is None or lowest is None or indices is None:
+    tree, indices = numbers_of(nodes), numbers_of(bounds[2])
+    if tree is None or indices is None:
         return _ODD
-    sizes = (count, axes, leaf)
     is_whole = (
         all(type(size) is int and size > 0 for size in (axes, leaf))
         and type(count) is int
-        and (data.typestr, data.shape) == ("<f8", (count, axes))
-        and all(bound.typestr == "<f8" and bound.shape == (axes,) for bound in (highest, lowest))
+        and are_floats(points, (count, axes))
+        and all(are_floats(bound, (axes,)) for bound in bounds[:2])
         and indices.typestr == "<i8"
-        and indices.shape == (count,)
+        and are_within(bounds[2], (count,), 0, count)
         and tree.typestr == "|S1"
-        and _is_box(bounds[3], (axes,))
-        and _is_box(bounds[4], (2 * axes,))
+        and (bounds[3] is None or are_floats(bounds[3], (axes,)))
+        and (bounds[4] is None or are_floats(bounds[4], (2 * axes,)))
     )
-    if not is_whole or not all(0 <= index < count for index in array("q", indices.content)):
-        return _ODD
-    return None if all(_nodes(tree.content, *sizes[:2])) else _ODD
-
-
-def _is_box(value: Value, shape: tuple[int, ...]) -> bool:
-    """Tell whether a box is none, or has its sizes."""
-    if value is None:
-        return True
-    found = numbers_of(value)
-    return found is not None and found.typestr == "<f8" and found.shape == shape
+    return None if is_whole and all(_nodes(tree.content, count, axes)) else _ODD
 
 
 def _nodes(content: bytes, count: int, axes: int) -> Iterator[bool]:
